@@ -1,0 +1,1 @@
+"""The daemon, its workers and the command line of Second Take."""

@@ -1,0 +1,1 @@
+"""Mattes, and the patch over the plate inside them."""

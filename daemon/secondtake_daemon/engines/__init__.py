@@ -1,0 +1,1 @@
+"""Engines: a window of frames in, a patch out. `catalogue` lists them; `contract` says what one must do."""

@@ -1,0 +1,47 @@
+"""The card of an engine: what it can do and needs, as plain data the daemon may read without loading the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from secondtake.messages import Operation
+
+__all__ = ["Card", "EngineColour"]
+
+
+class EngineColour(Enum):
+    """In which encoding an engine wants to see pixels."""
+
+    SCENE_LINEAR = "scene-linear"
+    """The plate as it is when its space is scene-linear, else brought to the configuration's scene_linear role."""
+    PLATE = "plate"
+    """The plate's own numbers, whatever they mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What the plan and the queue must know. Lengths in frames, sizes in pixels of the plate."""
+
+    name: str
+    version: str
+    """Raised by every change that changes pixels; part of the content key of a patch."""
+    summary: str
+    operations: frozenset[Operation]
+    factory: str
+    """`package.module:Class`, imported in the worker only."""
+    colour: EngineColour
+    window_frames: int
+    """Longest window."""
+    overlap_frames: int = 0
+    """Frames that two neighbouring windows share and that are blended."""
+    stride_px: int = 1
+    """Width and height of the crop are multiples of this."""
+    context_px: int = 0
+    """Pixels around the matte that the crop holds at least."""
+    context_ratio: float = 0.0
+    """The same as a share of the matte's larger side; the greater of the two counts."""
+    options: tuple[str, ...] = ()
+    """Names of the switches it takes."""
+    licence: str = "Apache-2.0"
+    deterministic: bool = True

@@ -1,0 +1,95 @@
+"""What an engine must do: `load`, `generate(window) -> patch`, `unload`.
+
+An engine is called in a worker process, from one thread. It may look at any frame of the shot through `Shot`, and it
+must return the same bytes for the same window whatever was asked before, so noise is keyed to the absolute frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondtake.boxes import Box
+from secondtake.messages import Operation, Quality
+from secondtake_daemon.engines.card import Card
+
+__all__ = ["Engine", "FloatImage", "Job", "Patch", "Shot", "Window"]
+
+FloatImage = NDArray[np.float32]
+
+
+class Shot(Protocol):
+    """Random access to the shot, for any engine that looks beyond its window. Do not write into the arrays."""
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """All frame numbers of the shot, ascending; may have gaps."""
+
+    @property
+    def bounds(self) -> Box:
+        """The plate's data window: the largest box that can be read."""
+
+    def plate(self, frame: int, box: Box) -> FloatImage:
+        """(height, width, 3) float32 in the card's colour encoding; box inside bounds. May hold NaN, inf, negatives."""
+
+    def hole(self, frame: int, box: Box) -> FloatImage:
+        """(height, width) float32 coverage 0..1 of the generation matte: above 0 is not to be trusted as source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The frames an engine makes at once, and the crop box, which is one for the whole shot."""
+
+    index: int
+    frames: tuple[int, ...]
+    crop: Box
+    shot: Shot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The part of the request that an engine sees."""
+
+    operation: Operation
+    instruction: str
+    quality: Quality
+    seed: int
+    options: Mapping[str, str]
+    scratch: Path
+    """A folder of this job's own; what lies there survives a crash of the worker and ends with the job."""
+    step: Callable[[], None]
+    """Call it often (at least every second): it says "alive" and raises Cancelled when the job is cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """What an engine returns for one window."""
+
+    frames: tuple[int, ...]
+    """The window's frames, same order."""
+    box: Box
+    """The window's crop."""
+    pixels: FloatImage
+    """(frames, height, width, 3) float32, same encoding as it was given. Finite wherever the hole is above 0."""
+    notes: tuple[str, ...] = ()
+    """What the artist should know, one sentence each."""
+
+
+class Engine(Protocol):
+    """One engine. `card` is data; the three calls run in this order, generate any number of times."""
+
+    card: ClassVar[Card]
+
+    def load(self, job: Job) -> None:
+        """Make ready for one job. Raises BadInput if the job's options or sizes cannot be served."""
+
+    def generate(self, window: Window, job: Job) -> Patch:
+        """Fill the hole in each frame of the window."""
+
+    def unload(self) -> None:
+        """Give memory back. After it, load may be called again."""

@@ -1,0 +1,1 @@
+"""The weight-free engine: it borrows hidden background from other frames."""

@@ -1,0 +1,1 @@
+"""Pure integers: one crop box per shot, fixed windows of frames."""

@@ -1,0 +1,1 @@
+"""The daemon process: sockets, queue, journal, workers. It never touches a pixel."""

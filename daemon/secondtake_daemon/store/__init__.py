@@ -1,0 +1,1 @@
+"""Content keys, durable writes, finished patches."""

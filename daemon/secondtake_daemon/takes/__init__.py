@@ -1,0 +1,1 @@
+"""Take manifests: what was made, from what, and the proof."""

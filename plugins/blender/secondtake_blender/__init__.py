@@ -1,0 +1,1 @@
+"""The Blender extension of Second Take (not built yet)."""

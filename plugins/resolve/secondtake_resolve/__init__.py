@@ -1,0 +1,1 @@
+"""The DaVinci Resolve scripts of Second Take (not built yet)."""
