@@ -141,6 +141,8 @@ class FixRequest(Value, frozen=True, kw_only=True):
     """Frame set as in `secondtake.frames`; "" is all frames from the plate's first to its last."""
     colourspace: str = ""
     """OCIO name or alias of the plate; "" is the file's own tag, else linear Rec.709 for EXR."""
+    ocio: str = ""
+    """The sender's $OCIO, so that a name means the same in the worker; "" is the built-in configuration."""
     matte_channel: str = ""
     """Channel of the matte that holds coverage; "" chooses (see docs/mattes.md)."""
     grow_px: int = 0

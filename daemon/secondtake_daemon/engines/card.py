@@ -33,14 +33,16 @@ class Card:
     colour: EngineColour
     window_frames: int
     """Longest window."""
-    overlap_frames: int = 0
-    """Frames that two neighbouring windows share and that are blended."""
     stride_px: int = 1
     """Width and height of the crop are multiples of this."""
     context_px: int = 0
     """Pixels around the matte that the crop holds at least."""
     context_ratio: float = 0.0
     """The same as a share of the matte's larger side; the greater of the two counts."""
+    sees_shot: bool = False
+    """True if a patch depends on the whole shot, not only on the frames of its window."""
+    references: bool = False
+    """True if it makes use of reference images."""
     options: tuple[str, ...] = ()
     """Names of the switches it takes."""
     licence: str = "Apache-2.0"

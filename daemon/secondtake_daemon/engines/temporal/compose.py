@@ -1,0 +1,107 @@
+"""Stages 5 and 6 for one frame: the borrowed background, the invented core from its key frame, the seams between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from secondtake.boxes import Box
+from secondtake_daemon.engines.temporal.core import spatial_fill
+from secondtake_daemon.engines.temporal.fill import Filler, hole_box
+from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Preset
+from secondtake_daemon.engines.temporal.proxy import dilate
+from secondtake_daemon.engines.temporal.reader import Reader
+from secondtake_daemon.engines.temporal.seam import close_seam
+from secondtake_daemon.engines.temporal.stored import KeyPicture, Study
+
+__all__ = ["Composer"]
+
+_RING_PX = 25
+_NOTED_SHARE = 0.01
+
+
+@dataclass(slots=True)
+class _Canvas:
+    """One frame in the making. Levelled values in a box."""
+
+    box: Box
+    pixels: Colour
+    known: Mask
+    """Plate, or filled already."""
+
+
+class Composer:
+    """Paints frames of one shot."""
+
+    def __init__(self, *, study: Study, reader: Reader, preset: Preset, step: Callable[[], None]) -> None:
+        self._study = study
+        self._reader = reader
+        self._filler = Filler(analysis=study.analysis, reader=reader, preset=preset, step=step)
+        self._keys: dict[int, KeyPicture] = {}
+
+    def paint(self, *, out: Colour, index: int, crop: Box) -> None:
+        """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite."""
+        gain = np.float32(self._study.analysis.level.gain)
+        out[:] = self._reader.crop(index=index, box=crop).pixels / gain
+        box = self._hole_box(index)
+        common = box.intersect(crop)
+        if common.is_empty:
+            return
+        pixels = self._key(index).pixels if index in self._study.keys else self._painted(index, box, self._study.keys)
+        hole = self._reader.crop(index=index, box=common)
+        at = common.within(crop)
+        mixed = np.where(hole.usable[..., None], out[at], pixels[common.within(box)] / gain)
+        out[at] = np.nan_to_num(mixed, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def notes(self) -> tuple[str, ...]:
+        """What the artist should know about the whole shot."""
+        share = self._study.invented_share
+        if share < _NOTED_SHARE:
+            return ()
+        return (f"{share:.0%} of the matte was never seen in any frame and is invented",)
+
+    def _hole_box(self, index: int) -> Box:
+        frame = self._reader.frame_box
+        return hole_box(hole=self._reader.hole(index=index), frame=frame, origin=frame)
+
+    def _key(self, index: int) -> KeyPicture:
+        """The finished picture of a key frame, made once: from the keys before it, and the rest invented."""
+        if index not in self._keys:
+            held = self._study.recall_key(index)
+            if held is None:
+                before = self._study.keys[: self._study.keys.index(index)]
+                box = self._hole_box(index)
+                held = KeyPicture(index=index, box=box, pixels=self._painted(index, box, before))
+                self._study.keep_key(held)
+            self._keys[index] = held
+        return self._keys[index]
+
+    def _painted(self, index: int, box: Box, keys: tuple[int, ...]) -> Colour:
+        seen = self._filler.background(index=index, box=box)
+        fill = close_seam(fill=seen.fill, plate=seen.plate, hole=seen.hole, usable=~seen.hole, filled=seen.seen)
+        pixels = np.where((seen.hole & seen.seen)[..., None], fill, seen.plate).astype(np.float32)
+        canvas = _Canvas(box, pixels, ~seen.hole | seen.seen)
+        for key in keys:
+            if not canvas.known.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
+                self._carry(canvas, index, key)
+        return spatial_fill(pixels=canvas.pixels, unknown=~canvas.known)
+
+    def _carry(self, canvas: _Canvas, index: int, key: int) -> None:
+        """Bring the key's picture into what is still unknown."""
+        matrix = self._filler.aligner.motion(layer=0, target=index, source=key)
+        if matrix is None:
+            return
+        picture = self._key(key)
+        placed = self._filler.placed_picture(picture=picture, matrix=matrix, box=canvas.box)
+        if placed is None:
+            return
+        pixels, valid = placed
+        ring = dilate(~canvas.known, _RING_PX) & canvas.known & valid
+        pixels = pixels * self._filler.gain(index, key, canvas.pixels, pixels, ring)
+        unknown = ~canvas.known
+        pixels = close_seam(fill=pixels, plate=canvas.pixels, hole=unknown, usable=canvas.known, filled=valid)
+        use = unknown & valid
+        canvas.pixels = np.where(use[..., None], pixels, canvas.pixels).astype(np.float32)
+        canvas.known = canvas.known | use

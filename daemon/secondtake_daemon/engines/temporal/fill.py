@@ -1,0 +1,186 @@
+"""Stages 3 and 4 for one frame: candidates, alignment, merge, choice. What other frames saw behind the hole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondtake.boxes import Box
+from secondtake_daemon.engines.temporal.align import Aligner, source_box, warp, warp_mask
+from secondtake_daemon.engines.temporal.analysis import Analysis
+from secondtake_daemon.engines.temporal.gains import gain_at_tracks, gain_on_ring
+from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset, largest
+from secondtake_daemon.engines.temporal.label import Hypothesis, choose
+from secondtake_daemon.engines.temporal.merge import View, merge, soften
+from secondtake_daemon.engines.temporal.proxy import dilate
+from secondtake_daemon.engines.temporal.reader import Crop, Reader
+from secondtake_daemon.engines.temporal.residual import find_residual, warp_along
+from secondtake_daemon.engines.temporal.segment import Segmenter
+from secondtake_daemon.engines.temporal.sources import choose_sources, hole_points
+from secondtake_daemon.engines.temporal.stored import KeyPicture
+
+__all__ = ["Background", "Filler", "hole_box"]
+
+_MARGIN_PX = 40
+_RING_PX = 25
+_AGE_FRAMES = 12.0
+_ERROR_SLACK = 0.9
+_ERROR_FLOOR = 0.5
+_ERROR_UNKNOWN = 3.0
+_LEAST_RING = 40
+_LAYER_HANDICAP = 0.03
+_FLOW_HANDICAP = 0.05
+_FLOW_AGE_FRAMES = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is known behind the hole of one frame, in a box around it. Levelled values."""
+
+    box: Box
+    fill: Colour
+    """The merged views, wherever `seen`, also around the hole."""
+    plate: Colour
+    hole: Mask
+    """Everything that is not trusted: the matte and its rim."""
+    seen: Mask
+    ring: Mask
+    rejected_share: float
+
+
+def hole_box(*, hole: Mask, frame: Box, origin: Box) -> Box:
+    """Box around the hole with margin, inside the frame; `hole` covers `origin`. Empty if there is no hole."""
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    if not len(rows):
+        return Box(origin.x, origin.y, 0, 0)
+    x, y = origin.x + int(columns[0]), origin.y + int(rows[0])
+    box = Box(x, y, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+    return box.pad(_MARGIN_PX).intersect(frame)
+
+
+class Filler:
+    """Fills single frames. What it answers depends on the shot alone."""
+
+    def __init__(self, *, analysis: Analysis, reader: Reader, preset: Preset, step: Callable[[], None]) -> None:
+        self.analysis = analysis
+        self.reader = reader
+        self.aligner = Aligner(analysis)
+        self._segmenter = Segmenter(analysis)
+        self._preset = preset
+        self._step = step
+
+    def background(self, *, index: int, box: Box) -> Background:
+        """box: as `hole_box` gives it."""
+        target = self.reader.crop(index=index, box=box)
+        hole = ~target.usable
+        ring = dilate(hole, _RING_PX) & target.usable
+        hypotheses = self._hypotheses(index, target, ring)
+        chosen = choose(hypotheses=hypotheses, plate=target.pixels, hole=hole, ring=ring, noise=self.analysis.noise)
+        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, ring, chosen.rejected_share)
+
+    def _hypotheses(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
+        analysis, preset = self.analysis, self._preset
+        points = hole_points(analysis, index)
+        layered = analysis.layers.count > 1
+        found = []
+        for layer in range(analysis.layers.count):
+            first, last = analysis.layers.lives[layer]
+            if not first - 2 <= index <= last + 2:
+                continue
+            most = preset.sources_layered if layered else preset.sources
+            sources = choose_sources(analysis, layer=layer, target=index, points=points, views=preset.views, most=most)
+            views = [view for view in (self._view(layer, index, one, target, ring) for one in sources) if view]
+            merged = merge(views=views, noise=analysis.noise, shape=target.usable.shape)
+            found.append(Hypothesis(merged, _LAYER_HANDICAP * layer))
+            if layer == 0:
+                found += self._along_flow(index, sources, target, ring)
+        return found
+
+    def _along_flow(self, index: int, sources: tuple[int, ...], target: Crop, ring: Mask) -> list[Hypothesis]:
+        """A hypothesis of its own from the sources that residual flow makes fit better; none without two of them."""
+        views = [view for view in (self._view_along(index, one, target, ring) for one in sources) if view]
+        if len(views) < 2:
+            return []
+        merged = merge(views=views, noise=self.analysis.noise, shape=target.usable.shape)
+        return [Hypothesis(merged, _FLOW_HANDICAP)]
+
+    def _view_along(self, index: int, source: int, target: Crop, ring: Mask) -> View | None:
+        self._step()
+        matrix = self.aligner.motion(layer=0, target=index, source=source)
+        if matrix is None:
+            return None
+        residual = find_residual(self.analysis, target=index, source=source, matrix=matrix, box=target.box)
+        if residual is None:
+            return None
+        reach = int(np.ceil(np.abs(residual.flow).max())) + 2
+        there = source_box(matrix=matrix, box=target.box.pad(reach), frame=self.reader.frame_box)
+        if there.is_empty:
+            return None
+        crop = self.reader.crop(index=source, box=there)
+        pixels = warp_along(crop.pixels, residual=residual, matrix=matrix, origin=there, box=target.box)
+        soft = warp_along(
+            crop.usable.astype(np.float32), residual=residual, matrix=matrix, origin=there, box=target.box, linear=True
+        )
+        valid = soft > 0.995
+        pixels = pixels * self.gain(index, source, target.pixels, pixels, ring & valid)
+        error = self._ring_error(target.pixels, pixels, ring & valid)
+        weight = _weight(abs(index - source), error, _FLOW_AGE_FRAMES) / (1.0 + 0.3 * residual.length_px)
+        return View(pixels, valid, weight, source)
+
+    def _view(self, layer: int, index: int, source: int, target: Crop, ring: Mask) -> View | None:
+        self._step()
+        matrix = self.aligner.motion(layer=layer, target=index, source=source)
+        if matrix is None:
+            return None
+        placed = self.placed(matrix=matrix, source=source, box=target.box, layer=layer)
+        if placed is None or not placed[1].any():
+            return None
+        pixels, valid = placed
+        gain = self.gain(index, source, target.pixels, pixels, ring & valid)
+        pixels = pixels * gain
+        error = self._ring_error(target.pixels, pixels, ring & valid)
+        return View(pixels, valid, _weight(abs(index - source), error, _AGE_FRAMES), source)
+
+    def placed(self, *, matrix: Matrix, source: int, box: Box, layer: int) -> tuple[Colour, Mask] | None:
+        """The source frame's trusted pixels of the layer, resampled once into the target box; None if it has none."""
+        there = source_box(matrix=matrix, box=box, frame=self.reader.frame_box)
+        if there.is_empty:
+            return None
+        crop = self.reader.crop(index=source, box=there)
+        usable = crop.usable
+        if self.analysis.layers.count > 1:
+            usable = usable & self._segmenter.allowed(index=source, layer=layer, box=there)
+        if not usable.any():
+            return None
+        valid = warp_mask(usable, matrix=matrix, origin=there, box=box)
+        return warp(crop.pixels, matrix=matrix, origin=there, box=box), valid
+
+    def placed_picture(self, *, picture: KeyPicture, matrix: Matrix, box: Box) -> tuple[Colour, Mask] | None:
+        """A finished key frame, resampled into the target box; None if it does not reach there."""
+        there = source_box(matrix=matrix, box=box, frame=picture.box)
+        if there.is_empty:
+            return None
+        pixels = picture.pixels[there.within(picture.box)]
+        valid = warp_mask(np.ones(pixels.shape[:2], bool), matrix=matrix, origin=there, box=box)
+        return warp(pixels, matrix=matrix, origin=there, box=box), valid
+
+    def gain(self, index: int, source: int, plate: Colour, pixels: Colour, ring: Mask) -> NDArray[np.float32]:
+        """(3,) exposure factor for the source's pixels."""
+        tracks = self.analysis.tracks
+        found = gain_at_tracks(tracks[index], tracks[source])
+        return gain_on_ring(plate, pixels, ring) if found is None else found
+
+    def _ring_error(self, plate: Colour, pixels: Colour, ring: Mask) -> float:
+        if ring.sum() < _LEAST_RING:
+            return _ERROR_UNKNOWN
+        noise = self.analysis.noise
+        apart = largest(np.abs(noise.stabilise(soften(plate)) - noise.stabilise(soften(pixels))))
+        return float(np.median(apart[ring]))
+
+
+def _weight(age_frames: int, error: float, life_frames: float) -> float:
+    """Near and well matching sources count most."""
+    return float(np.exp(-age_frames / life_frames)) / (_ERROR_FLOOR + max(error - _ERROR_SLACK, 0.0)) ** 2

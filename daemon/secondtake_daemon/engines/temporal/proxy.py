@@ -1,0 +1,144 @@
+"""Matching pictures: small 8-bit log-luma views of the plate that do not change with exposure.
+
+Level: the plate is brought near "diffuse white = 1" by one gain for the shot, so that the constants hold for any plate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from secondtake.boxes import Box
+from secondtake_daemon.engines.temporal.kinds import Colour, Grey, Mask, Matrix, Plane
+from secondtake_daemon.engines.temporal.pyramid import spread
+
+__all__ = ["Grid", "Level", "Picture", "dilate", "log_luma", "make_picture", "measure_level", "sane", "trusted"]
+
+_LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
+_LOG_FLOOR = 0.004
+_ABSURD = 1e7
+_WHITE_QUANTILE = 0.97
+_WHITE = 0.8
+_BLIND_SHARE = 0.02
+_FLAT_STD = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How proxy pixels lie over plate pixels. Both count from the corner of the shot's bounds."""
+
+    width: int
+    height: int
+    proxy_width: int
+    proxy_height: int
+
+    @classmethod
+    def fit(cls, bounds: Box, widest_px: int) -> Grid:
+        """Proxies of at most this width (and 8 px at least)."""
+        scale = min(1.0, widest_px / bounds.width)
+        sides = (max(round(side * scale), min(side, 8)) for side in (bounds.width, bounds.height))
+        return cls(bounds.width, bounds.height, *sides)
+
+    @property
+    def scale(self) -> float:
+        """Proxy pixels in one plate pixel, along x."""
+        return self.proxy_width / self.width
+
+    def to_proxy(self) -> Matrix:
+        """3×3 from plate to proxy coordinates, pixel centres at whole numbers."""
+        x, y = self.proxy_width / self.width, self.proxy_height / self.height
+        return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]], np.float64)
+
+    def on_plate(self, matrix: Matrix) -> Matrix:
+        """The same motion for plate coordinates."""
+        if self.proxy_width == self.width and self.proxy_height == self.height:
+            return matrix
+        scale = self.to_proxy()
+        return np.asarray(np.linalg.inv(scale) @ matrix @ scale, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The one gain of the shot, and the range of the median-free log2 luma that becomes 0..255."""
+
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One matching picture."""
+
+    grey: Grey
+    known: Mask
+    """Not hole, not its rim, finite."""
+    blind: bool
+    """Too little is known, or it is flat: nothing can be matched."""
+
+
+def dilate(mask: Mask, radius_px: int) -> Mask:
+    """Grow a mask by an ellipse."""
+    if radius_px <= 0:
+        return mask
+    side = 2 * radius_px + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), np.uint8) > 0
+
+
+def sane(plate: Colour) -> Mask:
+    """Pixels whose three samples are finite, and not so large that they can only be damage (no half reaches it)."""
+    good = np.abs(plate) < _ABSURD  # False for NaN
+    return np.asarray(good[..., 0] & good[..., 1] & good[..., 2], bool)
+
+
+def trusted(*, plate: Colour, hole: Plane, rim_px: int) -> Mask:
+    """Pixels that may serve as source: finite, outside the hole and outside its rim."""
+    return ~dilate(~(hole <= 0), rim_px) & sane(plate)
+
+
+def log_luma(plate: Colour) -> Plane:
+    """log2 of the luma of a levelled plate (BT.2020 weights); non-finite samples count as 0."""
+    luma = np.nan_to_num(plate, nan=0.0, posinf=0.0, neginf=0.0) @ _LUMA
+    return np.asarray(np.log2(np.maximum(luma, 0.0) + _LOG_FLOOR), np.float32)
+
+
+def measure_level(*, samples: Sequence[tuple[Colour, Mask]]) -> Level:
+    """From a few frames (plate, trusted pixels)."""
+    bright = [float(np.quantile(plate[mask].max(axis=1), _WHITE_QUANTILE)) for plate, mask in samples if mask.any()]
+    white = float(np.median(bright)) if bright else 0.0
+    gain = _WHITE / white if white > 1e-9 else 1.0
+    logs = []
+    for plate, mask in samples:
+        if mask.any():
+            values = log_luma(plate * np.float32(gain))[mask]
+            logs.append(values - np.median(values))
+    if not logs:
+        return Level(gain, -1.0, 1.0)
+    low, high = np.percentile(np.concatenate(logs), [0.5, 99.7])
+    if high - low < 0.25:
+        low, high = low - 0.25, high + 0.25
+    return Level(gain, float(low), float(high))
+
+
+def make_picture(*, plate: Colour, usable: Mask, level: Level, grid: Grid) -> Picture:
+    """From a full frame and its trusted pixels."""
+    size = (grid.proxy_width, grid.proxy_height)
+    clean = np.where(usable[..., None], plate, 0.0).astype(np.float32) * np.float32(level.gain)
+    share = usable.astype(np.float32)
+    if size != (grid.width, grid.height):
+        clean = np.asarray(cv2.resize(clean, size, interpolation=cv2.INTER_AREA), np.float32)
+        share = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA), np.float32)
+        clean /= np.maximum(share, 1e-3)[..., None]
+    known = share > 0.999
+    log = log_luma(clean)
+    if known.mean() < _BLIND_SHARE:
+        return Picture(np.zeros(log.shape, np.uint8), known, True)
+    middle = float(np.median(log[known]))
+    grey = (log - middle - level.low) * (255.0 / (level.high - level.low))
+    grey = np.where(known, grey, spread(values=grey, weight=known.astype(np.float32)))  # no false edge at the hole
+    flat = float(np.std(np.clip(grey[known], 0, 255))) < _FLAT_STD
+    return Picture(np.ascontiguousarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)), known, flat)

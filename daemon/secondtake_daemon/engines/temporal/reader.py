@@ -1,0 +1,94 @@
+"""Read boxes of frames at full size through a small cache, made safe: levelled, finite, with what may be trusted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from secondtake.boxes import Box
+from secondtake_daemon.engines.contract import Shot
+from secondtake_daemon.engines.temporal.kinds import Colour, Mask
+from secondtake_daemon.engines.temporal.proxy import sane, trusted
+
+__all__ = ["Crop", "Reader"]
+
+_CACHE_BYTES = 384 * 1024 * 1024
+_ROUND_PX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A box of one frame. The box counts from the corner of the shot's bounds."""
+
+    box: Box
+    pixels: Colour
+    """Plate times the level gain; 0 where it was not finite."""
+    usable: Mask
+    """Finite, outside the hole and its rim."""
+    hole: Mask
+    """Coverage above 0."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held."""
+        return int(self.pixels.nbytes + self.usable.nbytes + self.hole.nbytes)
+
+    def part(self, box: Box) -> Crop:
+        """A smaller box of it, without copying."""
+        at = box.within(self.box)
+        return Crop(box, self.pixels[at], self.usable[at], self.hole[at])
+
+
+class Reader:
+    """Least recently used crops, bounded in bytes. What it answers never depends on what was asked before."""
+
+    def __init__(self, *, shot: Shot, gain: float, rim_px: int) -> None:
+        self._shot = shot
+        self._gain = np.float32(gain)
+        self._rim_px = rim_px
+        self._frame = Box(0, 0, shot.bounds.width, shot.bounds.height)
+        self._held: OrderedDict[int, Crop] = OrderedDict()
+
+    @property
+    def frame_box(self) -> Box:
+        """The whole frame, from its own corner."""
+        return self._frame
+
+    def crop(self, *, index: int, box: Box) -> Crop:
+        """Box (inside the frame) of the index-th frame."""
+        wanted = box.pad(self._rim_px + 1).intersect(self._frame)
+        held = self._held.get(index)
+        if held is None or not held.box.contains(wanted):
+            wanted = wanted if held is None else wanted.union(held.box)
+            held = self._read(index, self._rounded(wanted))
+            self._held[index] = held
+            self._trim()
+        self._held.move_to_end(index)
+        return held.part(box)
+
+    def hole(self, *, index: int) -> Mask:
+        """Coverage above 0, over the whole frame."""
+        return np.asarray(~(self._shot.hole(self._shot.frames[index], self._shot.bounds) <= 0), bool)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._held.clear()
+
+    def _rounded(self, box: Box) -> Box:
+        x, y = box.x // _ROUND_PX * _ROUND_PX, box.y // _ROUND_PX * _ROUND_PX
+        right, bottom = -(-box.right // _ROUND_PX) * _ROUND_PX, -(-box.bottom // _ROUND_PX) * _ROUND_PX
+        return Box(x, y, right - x, bottom - y).intersect(self._frame)
+
+    def _read(self, index: int, box: Box) -> Crop:
+        bounds, frame = self._shot.bounds, self._shot.frames[index]
+        there = Box(box.x + bounds.x, box.y + bounds.y, box.width, box.height)
+        plate, hole = self._shot.plate(frame, there), self._shot.hole(frame, there)
+        usable = trusted(plate=plate, hole=hole, rim_px=self._rim_px)
+        pixels = np.where(sane(plate)[..., None], plate, np.float32(0)).astype(np.float32) * self._gain
+        return Crop(box, pixels, usable, ~(hole <= 0))
+
+    def _trim(self) -> None:
+        while len(self._held) > 2 and sum(crop.size_bytes for crop in self._held.values()) > _CACHE_BYTES:
+            self._held.popitem(last=False)

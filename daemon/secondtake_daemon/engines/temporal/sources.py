@@ -1,0 +1,81 @@
+"""Which frames to borrow from: a greedy cover of the hole by what each frame can show of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondtake_daemon.engines.temporal.analysis import Analysis
+from secondtake_daemon.engines.temporal.camera import apply
+from secondtake_daemon.engines.temporal.kinds import Points
+
+__all__ = ["choose_sources", "hole_points", "offsets_for", "visible_from"]
+
+_NEAR = (1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 34, 45, 60)
+_FAR_GROWTH = 1.3
+_FARTHEST = 600
+_AGE = 0.06
+_GAIN_LEAST = 0.004
+_LIFE_SLACK = 2
+_POINTS = 3000
+
+
+def offsets_for(count: int) -> tuple[int, ...]:
+    """Distances worth a try in a shot of so many frames: dense near, sparse far."""
+    found = list(_NEAR)
+    while found[-1] * _FAR_GROWTH < min(count, _FARTHEST):
+        found.append(int(found[-1] * _FAR_GROWTH))
+    return tuple(one for one in found if one < count)
+
+
+def hole_points(analysis: Analysis, index: int) -> Points:
+    """Proxy pixels of the frame that are not known, thinned evenly to about 3,000."""
+    rows, columns = np.nonzero(~analysis.pictures[index].known)
+    thin = max(len(rows) // _POINTS, 1)
+    start = thin // 2
+    return np.stack([columns[start::thin], rows[start::thin]], axis=1).astype(np.float32)
+
+
+def visible_from(analysis: Analysis, *, layer: int, target: int, source: int, points: Points) -> NDArray[np.bool_]:
+    """Which points of the target the source frame shows, if they move with the layer."""
+    known = analysis.pictures[source].known
+    x, y = np.rint(apply(analysis.layers.chained(layer, target, source), points)).T
+    inside = (x >= 1) & (y >= 1) & (x < known.shape[1] - 1) & (y < known.shape[0] - 1)
+    result = np.zeros(len(points), bool)
+    result[inside] = known[y[inside].astype(int), x[inside].astype(int)]
+    return result
+
+
+def choose_sources(
+    analysis: Analysis, *, layer: int, target: int, points: Points, views: int, most: int
+) -> tuple[int, ...]:
+    """At most `most` frames, best first, that together show each point up to `views` times."""
+    seen = {
+        source: visible_from(analysis, layer=layer, target=target, source=source, points=points)
+        for source in _candidates(analysis, layer, target)
+    }
+    chosen: list[int] = []
+    count = np.zeros(len(points), np.int32)
+    while seen and len(chosen) < most:
+        need = np.maximum(views - count, 0) / views
+        score = {
+            source: float((need * shown).sum()) / (1.0 + _AGE * abs(source - target)) for source, shown in seen.items()
+        }
+        best = max(score, key=lambda source: (score[source], -abs(source - target), -source))
+        if float((need * seen[best]).sum()) < _GAIN_LEAST * len(points):
+            break
+        chosen.append(best)
+        count += seen.pop(best)
+    return tuple(chosen)
+
+
+def _candidates(analysis: Analysis, layer: int, target: int) -> list[int]:
+    first, last = analysis.layers.lives[layer]
+    found = []
+    for offset in offsets_for(len(analysis.frames)):
+        for source in (target - offset, target + offset):
+            if not max(first - _LIFE_SLACK, 0) <= source <= min(last + _LIFE_SLACK, len(analysis.frames) - 1):
+                continue
+            if analysis.parts[source] == analysis.parts[target] and not analysis.pictures[source].blind:
+                found.append(source)
+    return found

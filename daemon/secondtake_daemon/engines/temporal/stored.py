@@ -1,0 +1,157 @@
+"""The study of a shot, kept in the job's scratch folder so that a restarted worker goes on with it.
+
+NumPy archives without pickle, written under a temporary name and renamed. A damaged or foreign file is made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondtake.boxes import Box
+from secondtake_daemon.engines.contract import Shot
+from secondtake_daemon.engines.temporal.analysis import Analysis, analyse
+from secondtake_daemon.engines.temporal.card import CARD
+from secondtake_daemon.engines.temporal.core import choose_keys, never_seen
+from secondtake_daemon.engines.temporal.kinds import Colour, Preset
+from secondtake_daemon.engines.temporal.layers import Layers
+from secondtake_daemon.engines.temporal.noise import Noise
+from secondtake_daemon.engines.temporal.proxy import Grid, Level, Picture
+from secondtake_daemon.engines.temporal.sources import hole_points
+from secondtake_daemon.engines.temporal.tracks import FrameTracks
+
+__all__ = ["KeyPicture", "Study", "recall_or_analyse"]
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPicture:
+    """A key frame, finished. Levelled values; the box counts from the frame's corner."""
+
+    index: int
+    box: Box
+    pixels: Colour
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The analysis, and what follows from it for the whole shot."""
+
+    analysis: Analysis
+    keys: tuple[int, ...]
+    """Frames on which the never-seen core is invented, in order."""
+    invented_share: float
+    """Part of the matte, over all frames, that no frame shows."""
+    scratch: Path
+    preset: str
+
+    def recall_key(self, index: int) -> KeyPicture | None:
+        """A key picture made before, if there is one."""
+        arrays = _read(self._key_path(index))
+        if arrays is None:
+            return None
+        return KeyPicture(index, Box(*(int(v) for v in arrays["box"])), arrays["pixels"].astype(np.float32))
+
+    def keep_key(self, key: KeyPicture) -> None:
+        """Store a key picture."""
+        _write(self._key_path(key.index), {"box": np.array(key.box, np.int64), "pixels": key.pixels})
+
+    def _key_path(self, index: int) -> Path:
+        return self.scratch / f"temporal-{CARD.version}-{self.preset}-key-{index}.npz"
+
+
+def recall_or_analyse(*, shot: Shot, preset: Preset, scratch: Path, step: Callable[[], None]) -> Study:
+    """The study of this job's shot: read back if a worker made it before, else made and stored."""
+    path = scratch / f"temporal-{CARD.version}-{preset.name}.npz"
+    arrays = _read(path)
+    if arrays is not None and tuple(arrays["frames"].tolist()) == tuple(shot.frames):
+        return _unpacked(arrays, shot, preset, scratch)
+    analysis = analyse(shot=shot, preset=preset, step=step)
+    unseen = never_seen(analysis, step=step)
+    keys = choose_keys(analysis, unseen=unseen, step=step)
+    hole = sum(len(hole_points(analysis, index)) for index in np.flatnonzero(analysis.holes).tolist())
+    invented = sum(len(points) for points in unseen) / max(hole, 1)
+    study = Study(analysis, keys, invented, scratch, preset.name)
+    _write(path, _packed(study))
+    return study
+
+
+def _packed(study: Study) -> Arrays:
+    analysis = study.analysis
+    grid, level, noise = analysis.grid, analysis.level, analysis.noise
+    lengths = [len(one.ids) for one in analysis.tracks]
+    return {
+        "frames": np.array(analysis.frames, np.int64),
+        "numbers": np.array([level.gain, level.low, level.high, noise.slope, noise.floor, study.invented_share]),
+        "grid": np.array([grid.width, grid.height, grid.proxy_width, grid.proxy_height], np.int64),
+        "greys": np.stack([one.grey for one in analysis.pictures]),
+        "known": np.packbits(np.stack([one.known for one in analysis.pictures])),
+        "blind": np.array([one.blind for one in analysis.pictures], bool),
+        "lengths": np.array(lengths, np.int64),
+        "ids": np.concatenate([one.ids for one in analysis.tracks]),
+        "points": np.concatenate([one.points for one in analysis.tracks]),
+        "colours": np.concatenate([one.colours for one in analysis.tracks]),
+        "parts": analysis.parts,
+        "of_track": analysis.layers.of_track,
+        "poses": analysis.layers.poses,
+        "lives": analysis.layers.lives,
+        "holes": analysis.holes,
+        "keys": np.array(study.keys, np.int64),
+    }
+
+
+def _unpacked(arrays: Arrays, shot: Shot, preset: Preset, scratch: Path) -> Study:
+    gain, low, high, slope, floor, share = (float(value) for value in arrays["numbers"])
+    greys = arrays["greys"].astype(np.uint8)
+    known = np.unpackbits(arrays["known"].astype(np.uint8), count=greys.size).reshape(greys.shape) > 0
+    ends = np.cumsum(arrays["lengths"].astype(np.int64))[:-1]
+    split = (np.split(arrays[name], ends) for name in ("ids", "points", "colours"))
+    tracks = tuple(
+        FrameTracks(ids.astype(np.int32), points.astype(np.float32), colours.astype(np.float32))
+        for ids, points, colours in zip(*split, strict=True)
+    )
+    analysis = Analysis(
+        frames=tuple(shot.frames),
+        grid=Grid(*(int(value) for value in arrays["grid"])),
+        level=Level(gain, low, high),
+        noise=Noise(slope, floor),
+        pictures=tuple(
+            Picture(np.ascontiguousarray(grey), mask, bool(blind))
+            for grey, mask, blind in zip(greys, known, arrays["blind"], strict=True)
+        ),
+        tracks=tracks,
+        parts=arrays["parts"].astype(np.int32),
+        layers=Layers(
+            arrays["of_track"].astype(np.int8), arrays["poses"].astype(np.float64), arrays["lives"].astype(np.int32)
+        ),
+        holes=arrays["holes"].astype(bool),
+    )
+    return Study(analysis, tuple(int(key) for key in arrays["keys"]), share, scratch, preset.name)
+
+
+def _read(path: Path) -> Arrays | None:
+    """The archive's arrays; None if there is none, or it is damaged: then it is made again."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """Best effort: without it a restarted worker only measures the shot again, so a full disk is not an error here."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)

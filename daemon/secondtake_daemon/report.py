@@ -1,0 +1,22 @@
+"""How a job tells where it is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from secondtake.messages import Phase
+
+__all__ = ["Report"]
+
+
+class Report(Protocol):
+    """Implemented by the worker; each call may raise Cancelled."""
+
+    def phase(self, phase: Phase, total: int = 0) -> None:
+        """A new phase begins, of so many frames (0: unknown)."""
+
+    def frame(self, frame: int) -> None:
+        """One more frame of this phase is finished."""
+
+    def step(self) -> None:
+        """A sign of life. Call it at least every second."""

@@ -1,0 +1,272 @@
+"""Carries out what the queue orders: journal first, then workers, sweeps and those who watch.
+
+When the journal cannot be written, nothing is lost and nothing ends: new states wait in a backlog, no job is begun,
+and what the backlog holds is told to nobody until it is on disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import zmq
+
+from secondtake.errors import DiskError
+from secondtake.home import Home
+from secondtake.messages import JobView
+from secondtake_daemon import pipe
+from secondtake_daemon.service.events import (
+    Beaten,
+    Done,
+    Event,
+    Failed,
+    Instruction,
+    KillWorker,
+    Notify,
+    Paused,
+    Progress,
+    QuitWorker,
+    Record,
+    SendCancel,
+    SendJob,
+    StartWorker,
+    Submitted,
+    Sweep,
+    Swept,
+    Tick,
+    WorkerDied,
+    WorkerReady,
+    WorkerStarted,
+)
+from secondtake_daemon.service.janitor import Janitor
+from secondtake_daemon.service.journal import Journal, NewJob
+from secondtake_daemon.service.log import Log
+from secondtake_daemon.service.queue import Queue
+from secondtake_daemon.service.supervisor import Gone, Supervisor, Word
+from secondtake_daemon.service.watchers import Watchers
+from secondtake_daemon.settings import Settings
+
+__all__ = ["Core"]
+
+_RETRY_S = 1.0
+_WORDS_AT_ONCE = 256
+
+
+class Core:
+    """Queue, journal, workers and watchers as one. Used from the loop's thread only."""
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], home: Home, settings: Settings, journal: Journal, log: Log
+    ) -> None:
+        self.queue = Queue(settings)
+        self.journal = journal
+        self.supervisor = Supervisor(context, home, settings)
+        self.janitor = Janitor(context, log)
+        self.watchers = Watchers()
+        self._log = log
+        self._backlog: dict[str, Record] = {}
+        self._held: dict[str, JobView] = {}
+        self._is_paused = False
+        self._retry_at_s = 0.0
+
+    def close(self) -> None:
+        """Kill what lives, close the journal."""
+        self.supervisor.close()
+        self.janitor.close()
+        self.journal.close()
+
+    def recover(self) -> None:
+        """Take up the jobs of the journal: whatever ran goes back to the queue."""
+        found = self.journal.live()
+        if found:
+            self._log.info("jobs found in the journal", jobs=len(found))
+        self.feed(*found)
+
+    def admit(self, jobs: Sequence[NewJob]) -> None:
+        """Write new jobs to the journal, then queue them. Raises DiskError; then none was taken."""
+        try:
+            if self._is_paused:
+                raise DiskError("The job journal cannot be written just now", remedy="Free some disk space")
+            self.journal.add(jobs)
+        except DiskError as error:
+            self._pause(error)
+            raise
+        self.feed(*(Submitted(new.view) for new in jobs))
+
+    def feed(self, *events: Event) -> None:
+        """Tell the queue and do what it orders; all states that change share one commit."""
+        now_s = time.monotonic()
+        self._carry_out([order for event in events for order in self.queue.handle(event, now_s=now_s)])
+
+    def tick(self) -> None:
+        """Time went by: look at the clock and try the journal again."""
+        if self._is_paused and time.monotonic() >= self._retry_at_s:
+            self._try_again()
+        self.feed(Tick())
+
+    def hear_workers(self) -> None:
+        """Take in what the workers said."""
+        events = []
+        for _ in range(_WORDS_AT_ONCE):
+            word = self.supervisor.receive()
+            if word is None:
+                break
+            events.append(self._event(word))
+        self.feed(*events)
+
+    def hear_janitor(self) -> None:
+        """Take in which jobs were swept."""
+        while (job := self.janitor.receive()) is not None:
+            self.feed(Swept(job))
+
+    def view(self, job: str) -> JobView | None:
+        """Any job that is remembered. Raises DiskError."""
+        view = self.queue.view(job)
+        if view is None and job in self._backlog:
+            return self._backlog[job].view
+        if view is not None:
+            return view
+        known = self.journal.known(job)
+        return known[1] if known else None
+
+    def is_recorded(self, job: str) -> bool:
+        """False while the job's last change is not on disk."""
+        return job not in self._backlog
+
+    @property
+    def condition(self) -> str:
+        """ "" is well."""
+        if self._is_paused:
+            return "paused: disk"
+        return "degraded: workers crash" if self.queue.is_degraded(now_s=time.monotonic()) else ""
+
+    # --- orders -------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, orders: list[Instruction]) -> None:
+        for order in orders:
+            if isinstance(order, Record):
+                self._backlog[order.view.job] = order
+        self._write_backlog()
+        later = [event for order in orders if (event := self._do(order)) is not None]
+        if later:
+            self.feed(*later)
+
+    def _do(self, order: Instruction) -> Event | None:
+        """Carry out one order; an event if it failed."""
+        match order:
+            case Notify(view):
+                self._notify(view)
+            case StartWorker(worker):
+                return self._start_worker(worker)
+            case SendJob(worker, job):
+                self._send_job(worker, job)
+            case SendCancel(worker, job):
+                self.supervisor.send_cancel(worker, job)
+            case QuitWorker(worker):
+                self.supervisor.send_quit(worker)
+            case KillWorker(worker):
+                self._log.warning("worker killed", worker=worker)
+                self.supervisor.kill(worker)
+            case Sweep(job):
+                return self._sweep(job)
+            case Record():
+                pass
+        return None
+
+    def _notify(self, view: JobView) -> None:
+        if view.job in self._backlog:
+            self._held[view.job] = view
+            return
+        if view.state.is_final:
+            code = view.error.code if view.error else ""
+            self._log.info("job ended", job=view.job, state=view.state.value, code=code, attempts=view.attempts)
+        self.watchers.notify(view)
+
+    def _start_worker(self, worker: int) -> Event | None:
+        try:
+            self.supervisor.start(worker)
+        except DiskError as error:
+            self._log.warning("worker not started", worker=worker, reason=str(error))
+            return WorkerDied(worker, str(error))
+        self._log.info("worker started", worker=worker)
+        return None
+
+    def _send_job(self, worker: int, job: str) -> None:
+        try:
+            order = self.journal.order(job)
+        except DiskError as error:
+            # The worker's end brings the job back to the queue, without an attempt.
+            self._pause(error)
+            self.supervisor.kill(worker)
+            return
+        self._log.info("job sent", job=job, worker=worker, take=order.take)
+        self.supervisor.send_job(worker, pipe.RunJob(request=order.request, take=order.take))
+
+    def _sweep(self, job: str) -> Event | None:
+        try:
+            request, take = self.journal.order(job)
+        except DiskError as error:
+            self._log.warning("not swept", job=job, reason=str(error))
+            return Swept(job)
+        self.janitor.sweep(job, out=Path(request.out), shot=request.shot, take=take)
+        return None
+
+    # --- the disk -----------------------------------------------------------------------------------------------
+
+    def _write_backlog(self) -> None:
+        if not self._backlog:
+            return
+        try:
+            self.journal.update(list(self._backlog.values()))
+        except DiskError as error:
+            self._pause(error)
+            return
+        self._backlog.clear()
+        held, self._held = self._held, {}
+        for view in held.values():
+            self._notify(view)
+        self._resume()
+
+    def _try_again(self) -> None:
+        self._retry_at_s = time.monotonic() + _RETRY_S
+        if self._backlog:
+            self._write_backlog()
+            return
+        try:
+            self.journal.probe()
+        except DiskError:
+            return
+        self._resume()
+
+    def _pause(self, error: DiskError) -> None:
+        if not self._is_paused:
+            self._log.warning("paused: disk", reason=str(error))
+            self._is_paused = True
+            self._retry_at_s = time.monotonic() + _RETRY_S
+            self.queue.handle(Paused(True), now_s=time.monotonic())
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._log.info("the journal can be written again")
+            self._is_paused = False
+            self.feed(Paused(False))
+
+    def _event(self, word: Word | Gone) -> Event:
+        if isinstance(word, Gone):
+            self._log.info("worker gone", worker=word.worker, reason=word.reason)
+            return WorkerDied(word.worker, word.reason)
+        worker = word.worker
+        match word.message:
+            case pipe.WorkerReady(pid=pid):
+                return WorkerReady(worker, pid)
+            case pipe.JobStarted(job=job):
+                return WorkerStarted(worker, job)
+            case pipe.JobProgress(job=job, phase=phase, frame=frame, done=done, total=total):
+                return Progress(worker, job, phase, frame, done, total)
+            case pipe.JobDone(job=job, result=result):
+                return Done(worker, job, result)
+            case pipe.JobFailed(job=job, error=error):
+                return Failed(worker, job, error)
+            case pipe.Beat():
+                return Beaten(worker)

@@ -1,0 +1,63 @@
+"""What the daemon can refuse before anything is queued, without opening a file. The rest the worker finds out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from secondtake.errors import BadInput, UsageError
+from secondtake.messages import FixRequest
+from secondtake_daemon.engines.catalogue import check_request
+
+__all__ = ["check"]
+
+_JOB = re.compile(r"[0-9a-f]{32}")
+_SHOT = re.compile(r"\w(?:[\w .-]{0,98}\w)?")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_PATH_BYTES = 4096
+
+
+def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool) -> None:
+    """Raise the typed reason why this request cannot be queued.
+
+    UsageError: job id, shot name, relative path, unknown option. NoSuchEngine: no such engine, or it cannot do the
+    operation. BadInput: a path outside the roots, after symbolic links are followed. For a sequence the folder and
+    the name are checked, each frame only by the worker that opens it.
+    """
+    if not _JOB.fullmatch(request.job):
+        raise UsageError("A job id is 32 hex digits in lower case", remedy="Use uuid4().hex")
+    if not _SHOT.fullmatch(request.shot) or _RESERVED.fullmatch(request.shot):
+        raise UsageError(
+            f"'{request.shot[:100]}' cannot be a shot's name, because files are named after it",
+            remedy="Use letters, digits, '_', '-' and '.', at most 100, beginning and ending with a letter or digit",
+        )
+    check_request(request)
+    if is_remote and not roots:
+        raise BadInput(
+            "The daemon takes no files from clients over tcp, because no roots are configured",
+            remedy="Set 'roots' in the daemon's settings to the folders they may use",
+        )
+    resolved_roots = [Path(root).resolve() for root in roots]
+    for path in _paths(request):
+        _check_path(path, resolved_roots)
+
+
+def _paths(request: FixRequest) -> Iterator[str]:
+    yield from (request.plate, request.matte, request.out)
+    yield from (reference.path for reference in request.references)
+    if "/" in request.ocio or "\\" in request.ocio:  # else it names a built-in configuration
+        yield request.ocio
+
+
+def _check_path(path: str, roots: Sequence[Path]) -> None:
+    if not Path(path).is_absolute() or "\0" in path or len(os.fsencode(path)) > _PATH_BYTES:
+        raise UsageError(
+            "A path in a request must be absolute and sound", remedy="Give the whole path", path=path[:_PATH_BYTES]
+        )
+    if not roots:
+        return
+    real = Path(path).resolve()
+    if not any(real.is_relative_to(root) for root in roots):
+        raise BadInput("The path lies outside the daemon's roots", remedy="Change 'roots' in its settings", path=path)

@@ -1,0 +1,134 @@
+"""The sockets clients connect to: ipc in a folder only the user may enter, and tcp with CURVE if it is asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zmq
+
+from secondtake.endpoint import Endpoint, Runtime
+from secondtake.errors import DiskError, UsageError
+from secondtake.home import Home
+from secondtake.keys import ensure_pair, introduce_client
+from secondtake.wire import QUESTION_BYTES
+
+if TYPE_CHECKING:
+    from secondtake_daemon.service.access import Doorkeeper
+
+__all__ = ["Listeners", "clean_after"]
+
+_SOCKET_NAME = "control.ipc"
+_SHORT_PREFIX = "st-"
+_LONGEST_PATH_BYTES = 107
+"""Of an AF_UNIX address."""
+_FRAME_BYTES = 4 * QUESTION_BYTES
+"""Over this libzmq drops the connection; between the two limits the client gets a typed answer."""
+
+
+class Listeners:
+    """All bound ROUTER sockets."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home, *, tcp: str) -> None:
+        self._context = context
+        self._home = home
+        self._folder: Path | None = None
+        self._doorkeeper: Doorkeeper | None = None
+        self.ipc: zmq.Socket[bytes] | None = None
+        self.tcp: zmq.Socket[bytes] | None = None
+        self.own_key = ""
+        """Public key of this user's own clients."""
+        self.endpoints: tuple[Endpoint, ...] = ()
+        if zmq.has("ipc"):
+            self._listen_ipc()
+        else:
+            tcp = tcp or "127.0.0.1:0"
+        if tcp:
+            self._listen_tcp(tcp)
+
+    @property
+    def sockets(self) -> list[zmq.Socket[bytes]]:
+        """Those that are open."""
+        return [socket for socket in (self.ipc, self.tcp) if socket is not None]
+
+    def close(self) -> None:
+        """Hang up and remove the socket file."""
+        for socket in self.sockets:
+            socket.close(linger=100)
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
+        (self._home.run / _SOCKET_NAME).unlink(missing_ok=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _listen_ipc(self) -> None:
+        folder = self._home.run
+        if len(os.fsencode(folder / _SOCKET_NAME)) > _LONGEST_PATH_BYTES:
+            folder = self._folder = _short_folder()
+        path = folder / _SOCKET_NAME
+        self.ipc = _router(self._context)
+        try:
+            self.ipc.bind(f"ipc://{path}")
+        except zmq.ZMQError as error:
+            raise DiskError(f"The socket cannot be made ({error})", path=path) from error
+        self.endpoints += (Endpoint(url=f"ipc://{path}"),)
+
+    def _listen_tcp(self, address: str) -> None:
+        # Imported here: most daemons never listen on tcp, and it takes a sixth of the time to get ready.
+        from secondtake_daemon.service.access import Doorkeeper, require_curve
+
+        if not zmq.has("curve"):
+            raise UsageError("This libzmq has no CURVE, so tcp stays off", remedy="Install pyzmq from its own wheel")
+        pair = ensure_pair(self._home, "daemon")
+        self.own_key = introduce_client(self._home).public
+        self._doorkeeper = Doorkeeper(self._context, self._home.config / "clients")
+        self.tcp = _router(self._context)
+        require_curve(self.tcp, pair)
+        try:
+            self.tcp.bind(f"tcp://{address}")
+        except zmq.ZMQError as error:
+            raise UsageError(
+                f"The daemon cannot listen on '{address}' ({error})", remedy="Change the setting 'tcp'"
+            ) from error
+        url = self.tcp.getsockopt(zmq.LAST_ENDPOINT)
+        text = url.rstrip(b"\0").decode("ascii") if isinstance(url, bytes) else str(url)
+        self.endpoints += (Endpoint(url=text, server_key=pair.public),)
+
+
+def clean_after(before: Runtime | None) -> None:
+    """Remove the short socket folder of a daemon that was killed. We hold the lock, so it cannot be in use."""
+    for endpoint in before.endpoints if before is not None else ():
+        socket = Path(endpoint.url.removeprefix("ipc://"))
+        folder = socket.parent
+        if endpoint.url.startswith("ipc://") and folder.name.startswith(_SHORT_PREFIX) and folder.is_dir():
+            socket.unlink(missing_ok=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    socket = context.socket(zmq.ROUTER)
+    socket.linger = 0
+    socket.router_mandatory = 1  # without it, words to a client that is gone vanish without a trace
+    socket.sndhwm = 1_000
+    socket.rcvhwm = 64
+    socket.maxmsgsize = _FRAME_BYTES
+    socket.heartbeat_ivl = 1_000
+    socket.heartbeat_timeout = socket.heartbeat_ttl = 5_000
+    socket.handshake_ivl = 5_000
+    return socket
+
+
+def _short_folder() -> Path:
+    """A new folder (0700) with a path short enough for a socket."""
+    places = [tempfile.gettempdir()] if sys.platform == "win32" else [tempfile.gettempdir(), "/tmp"]
+    for place in places:
+        folder = Path(tempfile.mkdtemp(prefix=_SHORT_PREFIX, dir=place))
+        if len(os.fsencode(folder / _SOCKET_NAME)) <= _LONGEST_PATH_BYTES:
+            return folder
+        folder.rmdir()
+    raise DiskError("No folder has a path short enough for a socket", remedy="Set TMPDIR to a short path")

@@ -1,0 +1,239 @@
+"""The daemon's one loop: clients, workers, signals, the clock."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from typing import TypeVar
+
+import zmq
+
+from secondtake.errors import DaemonLost, SecondTakeError, TooLarge
+from secondtake.home import Home
+from secondtake.messages import Event, Refused, Submit
+from secondtake.wire import Answer, pack, read_question, split
+from secondtake_daemon.service.core import Core
+from secondtake_daemon.service.desk import About, Asked, Desk, refusal
+from secondtake_daemon.service.events import StopAsked
+from secondtake_daemon.service.instance import Instance
+from secondtake_daemon.service.journal import Journal
+from secondtake_daemon.service.listeners import Listeners, clean_after
+from secondtake_daemon.service.log import Log
+from secondtake_daemon.service.owner import Owner
+from secondtake_daemon.service.sessions import Peer
+from secondtake_daemon.service.supervisor import kill_orphans
+from secondtake_daemon.settings import Settings
+
+__all__ = ["Service"]
+
+_MESSAGES_AT_ONCE = 64
+_BUSY_WAIT_MS = 100
+_IDLE_WAIT_MS = 1_000
+_UNSENT_WAIT_MS = 20
+_STOP_SLACK_S = 3.0
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
+
+_Socket = zmq.Socket[bytes]
+_Message = TypeVar("_Message", Answer, Event, Refused)
+
+
+class Service:
+    """The daemon between having the lock and giving it back."""
+
+    def __init__(self, home: Home, settings: Settings, instance: Instance, log: Log, *, owner: Owner | None) -> None:
+        self._settings = settings
+        self._instance = instance
+        self._log = log
+        self._owner = owner
+        self._dropped = 0
+        self._stop_at_s: float | None = None
+        self._busy_s = time.monotonic()
+        clean_after(instance.before)
+        for pid in kill_orphans(home.run):
+            log.warning("a worker outlived its daemon and was killed", pid=pid)
+        self._context: zmq.Context[_Socket] = zmq.Context()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        journal = Journal(home.data / "jobs.sqlite", finished_jobs=settings.finished_jobs)
+        self._listeners = Listeners(self._context, home, tcp=settings.tcp)
+        self._core = Core(self._context, home, settings, journal, log)
+        about = About(
+            instance=instance.name,
+            home=str(home.root or home.data),
+            endpoints=tuple(endpoint.url for endpoint in self._listeners.endpoints),
+            started_s=self._busy_s,
+        )
+        self._desk = Desk(self._core, settings, about, log, stop=self._stop)
+        self._poller = self._make_poller()
+
+    def run(self) -> None:
+        """Serve until somebody asks for the end, the owner dies, or nobody needs us any more."""
+        self._catch_signals()
+        self._instance.publish(self._listeners.endpoints)
+        self._log.info("ready", endpoints=" ".join(endpoint.url for endpoint in self._listeners.endpoints))
+        try:
+            self._core.recover()
+            while not self._is_over():
+                self._turn()
+        finally:
+            self._close()
+
+    def _turn(self) -> None:
+        self._poller.poll(self._wait_ms())
+        for listener in self._listeners.sockets:
+            self._serve(listener)
+        self._core.hear_workers()
+        self._core.hear_janitor()
+        self._core.tick()
+        self._core.watchers.send(self._send)
+        self._look_around()
+
+    def _wait_ms(self) -> int:
+        if self._core.watchers.has_unsent:
+            return _UNSENT_WAIT_MS
+        if len(self._core.queue) or not self._core.queue.is_at_rest or self._core.queue.is_stopping:
+            return _BUSY_WAIT_MS
+        return min(_IDLE_WAIT_MS, int(self._settings.idle_exit_s * 250) + 1)
+
+    # --- clients ------------------------------------------------------------------------------------------------
+
+    def _serve(self, listener: _Socket) -> None:
+        """Take what waits; Submits that come one after another share one commit of the journal."""
+        submits: list[Asked] = []
+        for _ in range(_MESSAGES_AT_ONCE):
+            try:
+                frames = listener.recv_multipart(flags=zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            asked = self._read(listener, frames)
+            if asked is None:
+                continue
+            if isinstance(asked.question, Submit):
+                submits.append(asked)
+                continue
+            self._submit(submits)
+            self._answer(asked)
+        self._submit(submits)
+
+    def _read(self, listener: _Socket, frames: list[zmq.Frame]) -> Asked | None:
+        """The question, or None if it was none (and was answered or dropped already)."""
+        peer = Peer(listener is self._listeners.tcp, frames[0].bytes)
+        envelope = split([frame.bytes for frame in frames[1:]])
+        if envelope is None:
+            self._dropped += 1
+            self._log.warning("message dropped: foreign frames", dropped=self._dropped)
+            return None
+        try:
+            question = read_question(envelope.body)
+        except SecondTakeError as error:
+            self._send(peer, envelope.request_id, refusal(error))
+            return None
+        is_remote = peer.is_tcp and _user_id(frames[-1]) != self._listeners.own_key
+        return Asked(peer, envelope.request_id, question, is_remote)
+
+    def _submit(self, batch: list[Asked]) -> None:
+        if batch:
+            for asked, answer in zip(batch, self._desk.submit(batch), strict=True):
+                self._send(asked.peer, asked.request_id, answer)
+            batch.clear()
+
+    def _answer(self, asked: Asked) -> None:
+        answer = self._desk.answer(asked)
+        if answer is not None:
+            self._send(asked.peer, asked.request_id, answer)
+
+    def _send(self, peer: Peer, request_id: bytes, message: Answer) -> bool | None:
+        """True: on its way. False: the client reads too slowly. None: it is gone."""
+        listener = self._listeners.tcp if peer.is_tcp else self._listeners.ipc
+        assert listener is not None
+        try:
+            frames = pack(message, request_id=request_id)
+        except TooLarge as error:
+            frames = pack(refusal(error), request_id=request_id)
+        try:
+            listener.send_multipart([peer.identity, *frames], flags=zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self._desk.sessions.forget(peer)
+            return None
+        return True
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def _stop(self, drain: bool) -> None:
+        self._log.info("stopping", drain=drain)
+        if not drain and self._stop_at_s is None:
+            self._stop_at_s = time.monotonic() + self._settings.quit_grace_s + _STOP_SLACK_S
+        self._core.feed(StopAsked(drain))
+
+    def _is_over(self) -> bool:
+        if not self._core.queue.is_stopping:
+            return False
+        is_late = self._stop_at_s is not None and time.monotonic() > self._stop_at_s
+        return self._core.queue.is_at_rest or is_late
+
+    def _look_around(self) -> None:
+        """Signals, the owner, and whether anybody still needs us."""
+        if self._read_wake():
+            self._stop(False)
+        now_s = time.monotonic()
+        if len(self._core.queue):
+            self._busy_s = now_s
+        if self._core.queue.is_stopping:
+            return
+        if self._owner is not None and self._owner.is_gone:
+            self._log.info("the owner is gone", owner=self._owner.pid)
+            self._stop(False)
+        elif now_s - max(self._busy_s, self._desk.sessions.last_word_s) > self._settings.idle_exit_s:
+            self._log.info("idle for too long")
+            self._stop(False)
+
+    def _close(self) -> None:
+        self._instance.withdraw()
+        gone = DaemonLost("The daemon was stopped", remedy="The job waits in its journal until a daemon starts again")
+        self._core.watchers.dismiss(self._send, refusal(gone))
+        self._core.close()
+        self._listeners.close()
+        signal.set_wakeup_fd(-1)
+        self._wake_reader.close()
+        self._wake_writer.close()
+        if self._owner is not None:
+            self._owner.close()
+        self._context.destroy(linger=100)
+        self._log.info("stopped")
+
+    # --- signals ------------------------------------------------------------------------------------------------
+
+    def _make_poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        inboxes = [self._core.supervisor.inbox, self._core.janitor.inbox]
+        for listener in [*self._listeners.sockets, *inboxes]:
+            poller.register(listener, zmq.POLLIN)
+        poller.register(self._wake_reader.fileno(), zmq.POLLIN)
+        if self._owner is not None and self._owner.handle is not None:
+            poller.register(self._owner.handle, zmq.POLLIN)
+        return poller
+
+    def _catch_signals(self) -> None:
+        """A signal only wakes the loop, which then stops in its own time."""
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
+        for name in _SIGNALS:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, frame: None)
+
+    def _read_wake(self) -> bool:
+        try:
+            return bool(self._wake_reader.recv(64))
+        except BlockingIOError:
+            return False
+
+
+def _user_id(frame: zmq.Frame) -> str:
+    """The public key of a CURVE client, as the doorkeeper noted it."""
+    found = frame.get("User-Id")
+    return found if isinstance(found, str) else ""

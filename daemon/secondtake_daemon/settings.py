@@ -1,0 +1,131 @@
+"""Settings of the daemon: `config/settings.toml`, overruled by SECONDTAKE_* variables, as one frozen value.
+
+Every setting is described in `docs/daemon.md`; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from secondtake.errors import UsageError
+
+__all__ = ["Settings", "load_settings"]
+
+_TABLE = "daemon"
+_PREFIX = "SECONDTAKE_"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[daemon]`. The variable of a setting is its name in capitals after SECONDTAKE_."""
+
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Worker processes at most."""
+    worker_threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
+    """Threads the image libraries of a worker may use; 0 shares the machine's cores among the workers."""
+    worker_idle_s: Seconds = 60.0
+    """A worker without work ends after so long."""
+    worker_command: tuple[str, ...] = ()
+    """For tests and debugging: run this instead of the worker."""
+    idle_exit_s: Seconds = 1800.0
+    """The daemon ends after so long without a job and without a word from a client."""
+    queue_jobs: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    """Jobs that may wait or run; more are answered with Busy."""
+    finished_jobs: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+    """Ended jobs the journal remembers."""
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    """A job whose worker died so often while it worked on it has failed."""
+    cancel_grace_s: Seconds = 2.0
+    """A worker that does not obey a cancel in this time is killed."""
+    quit_grace_s: Seconds = 2.0
+    """A worker that does not leave in this time when the daemon stops is killed."""
+    start_timeout_s: Seconds = 120.0
+    """A worker that is not ready after so long is killed."""
+    beat_timeout_s: Seconds = 30.0
+    """A worker whose process gives no sign of life for so long is killed."""
+    hang_timeout_s: Seconds = 600.0
+    """A worker whose job makes no progress for so long is killed."""
+    cache_bytes: Annotated[int, msgspec.Meta(ge=0)] = 20 * 1024**3
+    """Most bytes of finished patches to keep."""
+    roots: tuple[str, ...] = ()
+    """Folders that jobs may name, after symbolic links are followed; none is everything, for local clients only."""
+    tcp: str = ""
+    """Listen here too, as `127.0.0.1:0`, always with CURVE; "" does not."""
+    log_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 5 * 1024 * 1024
+    """Size at which a log file is put aside."""
+    log_files: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    """Log files put aside at most."""
+
+
+def load_settings(file: Path, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the file (it may be absent) and the variables. Raises UsageError that names the key."""
+    values: dict[str, object] = dict(_table(file))
+    _check_names(values, file)
+    for name in Settings.__struct_fields__:
+        _check_value(name, values, file)
+    values.update(_from_environment(os.environ if environment is None else environment))
+    return msgspec.convert(values, Settings)
+
+
+def _table(file: Path) -> dict[str, object]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The settings cannot be read ({error})", path=file) from error
+    try:
+        tables = msgspec.toml.decode(text)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"The settings are no TOML ({error})", path=file) from error
+    foreign = sorted(tables.keys() - {_TABLE})
+    if foreign:
+        raise UsageError(f"Unknown setting '{foreign[0]}'", remedy=f"All settings stand in [{_TABLE}]", path=file)
+    table = tables.get(_TABLE, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"'{_TABLE}' is not a table", remedy=f"Write [{_TABLE}]", path=file)
+    return table
+
+
+def _check_names(values: Mapping[str, object], file: Path) -> None:
+    unknown = sorted(values.keys() - set(Settings.__struct_fields__))
+    if unknown:
+        raise UsageError(f"Unknown setting '{unknown[0]}'", remedy="See docs/daemon.md for their names", path=file)
+
+
+def _check_value(name: str, values: Mapping[str, object], file: Path) -> None:
+    if name not in values:
+        return
+    try:
+        msgspec.convert({name: values[name]}, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"The setting '{name}' cannot be used ({_reason(error)})", path=file) from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in Settings.__struct_fields__:
+        variable = _PREFIX + name.upper()
+        if variable in environment:
+            found[name] = _parse(name, variable, environment[variable])
+    return found
+
+
+def _parse(name: str, variable: str, text: str) -> object:
+    is_list = isinstance(getattr(Settings(), name), tuple)
+    # A list is split as PATH is.
+    value: object = [part for part in text.split(os.pathsep) if part] if is_list else text
+    try:
+        return getattr(msgspec.convert({name: value}, Settings, strict=False), name)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"The variable {variable} cannot be used ({_reason(error)})") from error
+
+
+def _reason(error: msgspec.ValidationError) -> str:
+    return str(error).split(" - at ")[0]

@@ -1,0 +1,167 @@
+"""The shot as a job sees it: plate, mattes and colour, checked once, then read frame by frame and never held whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from blake3 import blake3
+
+from secondtake.boxes import Box
+from secondtake.messages import FixRequest
+from secondtake_daemon.composite.matte import Stitch, generation_matte, stitch_matte, support_digest
+from secondtake_daemon.engines.contract import FloatImage
+from secondtake_daemon.images.colour import Transform, configuration_name
+from secondtake_daemon.images.coverage import MatteSource
+from secondtake_daemon.images.exr_layout import ExrFile
+from secondtake_daemon.images.exr_read import Planes, read_planes
+from secondtake_daemon.recent import Recent
+
+__all__ = ["FrameFacts", "FrameMattes", "PlateShot", "facts_of", "read_mattes"]
+
+_PLANES_BYTES = 384 << 20
+_HOLES_BYTES = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMattes:
+    """The mattes of one frame, clipped to its data window. Both cover the same box or less."""
+
+    hole: Stitch
+    """Generation matte: what the engine must not use as source, float32 0..1."""
+    stitch: Stitch
+    """What may change, float32 0..1; 0 wherever the hole is 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameFacts:
+    """What was found out about one frame while the job was prepared."""
+
+    frame: int
+    file: ExrFile
+    plate_digest: str
+    window: Box
+    """The frame's own data window."""
+    hole_box: Box
+    """Smallest box around the generation matte; may be empty."""
+    hole_count: int
+    """Pixels of it."""
+    hole_digest: str
+    support_box: Box
+    """Smallest box around the stitch matte; may be empty."""
+    support_digest: str
+    """Of the stitch matte's support, for the proof."""
+
+
+class PlateShot:
+    """Implements `engines.contract.Shot` on files. Thread-safe; holds a bounded number of bytes."""
+
+    def __init__(
+        self,
+        *,
+        request: FixRequest,
+        facts: Mapping[int, FrameFacts],
+        matte: MatteSource,
+        transform: Transform,
+        part: int,
+        channels: tuple[str, ...],
+        colourspace: str,
+    ) -> None:
+        self.facts = facts
+        self.part = part
+        self.channels = channels
+        """Names of the edited channels in the file: three, or one (luminance)."""
+        self.transform = transform
+        self.colour_key = "plate" if transform.is_identity else f"{configuration_name()}: {colourspace}"
+        """Part of a patch's content key: in which encoding the engine saw the plate."""
+        self._request = request
+        self._matte = matte
+        self._planes: Recent[int, Planes] = Recent(_PLANES_BYTES)
+        self._holes: Recent[int, Stitch] = Recent(_HOLES_BYTES)
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """All frame numbers, ascending."""
+        return tuple(self.facts)
+
+    @property
+    def bounds(self) -> Box:
+        """Union of the frames' data windows. What a frame does not cover reads as 0."""
+        box = Box(0, 0, 0, 0)
+        for facts in self.facts.values():
+            box = box.union(facts.window)
+        return box
+
+    @property
+    def hole_bounds(self) -> Box:
+        """Union of the generation mattes of all frames; one crop box is made of it."""
+        box = Box(0, 0, 0, 0)
+        for facts in self.facts.values():
+            box = box.union(facts.hole_box)
+        return box
+
+    def plate(self, frame: int, box: Box) -> FloatImage:
+        """(height, width, 3) float32 in the engine's encoding."""
+        planes = self.planes(frame, box)
+        canvas = np.zeros((box.height, box.width, 3), np.float32)
+        common = box.intersect(planes.box)
+        for index in range(3):
+            plane = planes.planes[self.channels[index % len(self.channels)]]
+            canvas[(*common.within(box), index)] = plane[common.within(planes.box)]
+        return self.transform.to_engine(canvas)
+
+    def hole(self, frame: int, box: Box) -> FloatImage:
+        """(height, width) float32 coverage of the generation matte."""
+        hole = self._holes.get(frame)
+        if hole is None:
+            hole = self.mattes(frame).hole
+        canvas = np.zeros((box.height, box.width), np.float32)
+        common = box.intersect(hole.box)
+        canvas[common.within(box)] = hole.alpha[common.within(hole.box)]
+        return canvas
+
+    def mattes(self, frame: int) -> FrameMattes:
+        """Read the matte of one frame and derive what is needed from it."""
+        mattes = read_mattes(self._matte, frame, request=self._request, window=self.facts[frame].window)
+        self._holes.put(frame, mattes.hole, mattes.hole.alpha.nbytes)
+        return mattes
+
+    def planes(self, frame: int, box: Box) -> Planes:
+        """All channels of the edited part, at least the rows of box that the frame has; kept for the next call."""
+        facts = self.facts[frame]
+        wanted = Box(facts.window.x, box.y, facts.window.width, box.height).intersect(facts.window)
+        known = self._planes.get(frame)
+        if known is not None and known.box.contains(wanted):
+            return known
+        rows = (wanted.y, wanted.bottom) if not wanted.is_empty else (facts.window.y, facts.window.y + 1)
+        planes = read_planes(facts.file, part=self.part, rows=rows)
+        self._planes.put(frame, planes, sum(plane.nbytes for plane in planes.planes.values()))
+        return planes
+
+
+def read_mattes(source: MatteSource, frame: int, *, request: FixRequest, window: Box) -> FrameMattes:
+    """The mattes of one frame, clipped to the frame's data window."""
+    coverage = source.coverage(frame)
+    operation, grow_px = request.operation, request.grow_px
+    hole = generation_matte(coverage, operation=operation, grow_px=grow_px, bounds=window)
+    stitch = stitch_matte(coverage, operation=operation, grow_px=grow_px, feather_px=request.feather_px, bounds=window)
+    return FrameMattes(hole, stitch)
+
+
+def facts_of(frame: int, file: ExrFile, *, digest: str, part: int, mattes: FrameMattes) -> FrameFacts:
+    """Boil a frame down to what is kept for the whole job."""
+    window = file.parts[part].data_window
+    hasher = blake3(repr(tuple(mattes.hole.box)).encode())
+    hasher.update(mattes.hole.alpha.tobytes())
+    return FrameFacts(
+        frame=frame,
+        file=file,
+        plate_digest=digest,
+        window=window,
+        hole_box=mattes.hole.box,
+        hole_count=int(np.count_nonzero(mattes.hole.alpha)),
+        hole_digest=hasher.hexdigest(),
+        support_box=mattes.stitch.box,
+        support_digest=support_digest(mattes.stitch, window),
+    )

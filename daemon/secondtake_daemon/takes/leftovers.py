@@ -1,0 +1,51 @@
+"""What an unfinished take leaves in the output folder, and how it is removed. Standard library and msgspec only:
+the daemon calls it after it had to kill a worker."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+__all__ = ["LEDGER_SUFFIX", "LedgerHead", "ledger_path", "sweep"]
+
+LEDGER_SUFFIX = ".ledger"
+
+
+class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):
+    """First line of a ledger: whose folder this is."""
+
+    job: str
+    take: str
+    shot: str
+    made_folders: tuple[str, ...]
+    """Folders the job made, deepest first; they go again if the job leaves nothing."""
+
+
+def ledger_path(folder: Path, take: str) -> Path:
+    """Where the ledger of an unfinished take lies."""
+    return folder / f".{take}{LEDGER_SUFFIX}"
+
+
+def sweep(folder: Path, *, shot: str, take: str) -> bool:
+    """Remove all that an unfinished take left. Without its ledger nothing is touched.
+
+    No ledger means that the take is published, or never began. Frames are known by name (`<shot>.<take>.<frame>.exr` and their part files); the take's id is unique, so no file
+    of anybody else is met. Returns True if there was something to remove.
+    """
+    path = ledger_path(folder, take)
+    try:
+        head = msgspec.json.decode(path.read_bytes().split(b"\n")[0], type=LedgerHead)
+    except (OSError, msgspec.MsgspecError):
+        return False
+    for left in list(folder.iterdir()):
+        if left.name.lstrip(".").startswith(f"{shot}.{take}."):
+            left.unlink(missing_ok=True)
+    for part in folder.glob(".take.json*.part"):
+        part.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    for made in head.made_folders:
+        with suppress(OSError):  # not empty: the user put something there meanwhile
+            Path(made).rmdir()
+    return True

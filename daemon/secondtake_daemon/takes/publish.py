@@ -1,0 +1,90 @@
+"""The last step of a job: seal the written frames with take.json and note the take in the registry."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from secondtake._version import __version__
+from secondtake.errors import BadOutput, ProofFailed
+from secondtake.messages import FixResult, Proof
+from secondtake_daemon.store.io import create_bytes
+from secondtake_daemon.takes.ledger import Ledger
+from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, TakeFrame, load
+from secondtake_daemon.takes.registry import register
+
+__all__ = ["libraries", "now", "proof_of", "publish", "published", "result_of", "software"]
+
+_PIXEL_LIBRARIES = ("numpy", "OpenEXR", "opencv-python-headless", "opencolorio")
+
+
+def publish(manifest: Manifest, *, ledger: Ledger, registry: Path) -> FixResult:
+    """Write take.json, which makes the take exist; then end the ledger. Raises ProofFailed rather than a false take."""
+    if manifest.proof.outside_changed:
+        raise ProofFailed(
+            f"{manifest.proof.outside_changed} samples outside the matte would have changed",
+            remedy="Nothing was kept; please report this, with the plate's header",
+        )
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    try:
+        create_bytes(ledger.folder / MANIFEST_NAME, text + b"\n")
+    except FileExistsError:
+        raise BadOutput(
+            "The output folder got another take meanwhile", remedy="Give --out another folder", path=ledger.folder
+        ) from None
+    register(registry, manifest, ledger.folder)
+    ledger.end()
+    return result_of(manifest, ledger.folder)
+
+
+def published(folder: Path, *, job: str, registry: Path) -> FixResult | None:
+    """The take this job has published already, before a crash kept it from saying so; else None."""
+    if not (folder / MANIFEST_NAME).exists():
+        return None
+    manifest = load(folder)
+    if manifest.request.job != job:
+        return None
+    register(registry, manifest, folder)
+    return result_of(manifest, folder)
+
+
+def result_of(manifest: Manifest, folder: Path) -> FixResult:
+    """What the client is told of a take."""
+    return FixResult(
+        take=manifest.take,
+        shot=manifest.shot,
+        frames=tuple(record.frame for record in manifest.frames),
+        files=tuple(str(folder / record.file) for record in manifest.frames),
+        manifest=str(folder / MANIFEST_NAME),
+        engine=manifest.engine.name,
+        seconds=manifest.seconds,
+        proof=manifest.proof,
+        notes=manifest.notes,
+    )
+
+
+def proof_of(records: tuple[TakeFrame, ...]) -> Proof:
+    """The sums over all frames."""
+    return Proof(
+        outside_changed=sum(record.outside_changed for record in records),
+        outside_samples=sum(record.outside_samples for record in records),
+        inside_samples=sum(record.inside_samples for record in records),
+    )
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what touches pixels."""
+    return {name: version(name) for name in _PIXEL_LIBRARIES}
+
+
+def software() -> str:
+    """Our name and version."""
+    return f"secondtake/{__version__}"
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,180 @@
+"""A worker process (`python -m secondtake_daemon.worker`): it takes jobs, one at a time, and owns all pixels.
+
+It may be killed at any moment. It ends when its stdin closes, so it never outlives the daemon.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from secondtake.errors import Cancelled, EngineFault, SecondTakeError
+from secondtake.home import Home
+from secondtake.messages import Phase
+from secondtake_daemon.pipe import (
+    Beat,
+    CancelJob,
+    FromWorker,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    JobStarted,
+    Quit,
+    RunJob,
+    ToWorker,
+    WorkerReady,
+)
+from secondtake_daemon.pipeline import Folders, render_fix
+from secondtake_daemon.settings import load_settings
+
+__all__ = ["main"]
+
+_BEAT_S = 1.0
+_PROGRESS_S = 0.1
+_PR_SET_PDEATHSIG = 1
+
+
+class Line:
+    """The worker's end of the pipe. `send` may be called from any thread."""
+
+    def __init__(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._lock = threading.Lock()
+        self.jobs: queue.SimpleQueue[RunJob] = queue.SimpleQueue()
+        self.cancelled: set[str] = set()
+
+    def send(self, message: FromWorker) -> None:
+        """Write one line."""
+        with self._lock:
+            self._stdout.write(msgspec.json.encode(message) + b"\n")
+            self._stdout.flush()
+
+    def listen(self) -> None:
+        """Take lines until the daemon is gone or says Quit; then end the process, with the job's work kept."""
+        decoder = msgspec.json.Decoder(ToWorker)
+        for raw in self._stdin:
+            message = decoder.decode(raw)
+            if isinstance(message, RunJob):
+                self.jobs.put(message)
+            elif isinstance(message, CancelJob):
+                self.cancelled.add(message.job)
+            elif isinstance(message, Quit):
+                break
+        os._exit(0)
+
+    def beat(self) -> None:
+        """Say that the process lives, for ever."""
+        while True:
+            time.sleep(_BEAT_S)
+            self.send(Beat())
+
+
+class JobReport:
+    """Tells the daemon where one job is, and stops the job when it was cancelled."""
+
+    def __init__(self, line: Line, job: str) -> None:
+        self._line = line
+        self._job = job
+        self._now = JobProgress(job=job, phase=Phase.PREPARE)
+        self._sent_at = 0.0
+
+    def phase(self, phase: Phase, total: int = 0) -> None:
+        """A new phase begins, of so many frames (0: unknown)."""
+        self._now = JobProgress(job=self._job, phase=phase, total=total)
+        self._send()
+        self.step()
+
+    def frame(self, frame: int) -> None:
+        """One more frame of this phase is finished."""
+        now = self._now
+        self._now = JobProgress(job=now.job, phase=now.phase, frame=frame, done=now.done + 1, total=now.total)
+        if self._now.done == self._now.total:
+            self._send()
+        self.step()
+
+    def step(self) -> None:
+        """A sign of life. Raises Cancelled when the job was cancelled."""
+        if self._job in self._line.cancelled:
+            raise Cancelled("The job was cancelled")
+        if time.monotonic() - self._sent_at >= _PROGRESS_S:
+            self._send()
+
+    def _send(self) -> None:
+        self._sent_at = time.monotonic()
+        self._line.send(self._now)
+
+
+def main() -> None:
+    """Serve the daemon until it is gone."""
+    arguments = argparse.ArgumentParser(prog="secondtake-worker")
+    arguments.add_argument("--home", type=Path, help="where the daemon keeps its things")
+    home = Home.find(arguments.parse_args().home)
+    settings = load_settings(home.settings_file)
+    folders = Folders(cache=home.cache, takes=home.data / "takes", cache_bytes=settings.cache_bytes)
+    _die_with_parent()
+    line = _take_stdout()
+    threading.Thread(target=line.listen, daemon=True).start()
+    threading.Thread(target=line.beat, daemon=True).start()
+    line.send(WorkerReady(pid=os.getpid()))
+    while True:
+        _run(line.jobs.get(), line, folders)
+
+
+def _run(order: RunJob, line: Line, folders: Folders) -> None:
+    job = order.request.job
+    os.environ["OCIO"] = order.request.ocio  # the sender's configuration, not the one of whoever started the daemon
+    line.send(JobStarted(job=job))
+    try:
+        result = render_fix(order.request, take=order.take, folders=folders, report=JobReport(line, job))
+    except SecondTakeError as error:
+        line.send(JobFailed(job=job, error=error.body()))
+    except MemoryError:
+        fault = EngineFault("The worker ran out of memory", remedy="Close other programs or use a smaller range")
+        line.send(JobFailed(job=job, error=fault.body()))
+    except Exception as error:  # noqa: BLE001 — the boundary: whatever a library raises becomes a typed reason
+        sys.excepthook(*sys.exc_info())
+        fault = EngineFault(f"The worker met an unexpected error ({type(error).__name__}: {error})", remedy=_SEE_LOG)
+        line.send(JobFailed(job=job, error=fault.body()))
+    else:
+        line.send(JobDone(job=job, result=result))
+    line.cancelled.discard(job)
+    shutil.rmtree(folders.scratch(job), ignore_errors=True)
+
+
+_SEE_LOG = "Please report it with the worker's log; `secondtake doctor` says where that is"
+
+
+def _take_stdout() -> Line:
+    """Keep the pipe for ourselves: image libraries print warnings on file descriptor 1."""
+    line = Line(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return line
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel kills us with the daemon, elsewhere the closed pipe does. No core files of plates."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How well the temporal engine removes: gain over per-frame Telea inside the matte, floors well under what is measured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from array_shots import PLATES, ArrayShot, removed, rendered
+from scenes import KINDS, Size, make
+from scores import flicker, mean_ssim, psnr, telea, warp_error
+
+SMALL = Size(width=240, height=136, frames=14, subframes=2, over=1)
+
+needs_plates = pytest.mark.skipif(not PLATES.is_dir(), reason=f"the rendered test shots are not at {PLATES}")
+
+
+def gain_over_telea(shot: ArrayShot, folder: Path) -> float:
+    assert shot.clean is not None
+    ours = psnr(removed(shot, folder), shot.clean, shot.holes)
+    return ours - psnr(telea(shot.plates, shot.holes), shot.clean, shot.holes)
+
+
+@needs_plates
+@pytest.mark.parametrize(("kind", "floor_db"), [("static", 40.0), ("parallax", 6.0)])
+def test_rendered_shot_gains(kind: str, floor_db: float, tmp_path: Path) -> None:
+    assert gain_over_telea(rendered(kind), tmp_path) >= floor_db
+
+
+@needs_plates
+def test_rendered_pan_stands_still(tmp_path: Path) -> None:
+    shot = rendered("pan")
+    assert shot.clean is not None
+    ours, other = removed(shot, tmp_path), telea(shot.plates, shot.holes)
+    assert psnr(ours, shot.clean, shot.holes) >= psnr(other, shot.clean, shot.holes)
+    assert warp_error(ours, shot.clean, shot.holes) <= 0.5 * warp_error(other, shot.clean, shot.holes)
+
+
+@pytest.mark.parametrize(("kind", "floor_db"), [
+    ("pan", 12.0), ("shake", 10.0), ("static", 10.0), ("wire", 6.0), ("parallax", 6.0), ("zoom", 10.0),
+    ("track", 12.0), ("dyn", 2.0), ("nonrigid", 0.5), ("rig", 1.0), ("never", -1.5),
+])  # fmt: skip
+def test_kind_gains(kind: str, floor_db: float, tmp_path: Path) -> None:
+    gains = [gain_over_telea(make(kind, seed=seed, size=SMALL), tmp_path / str(seed)) for seed in (1, 2)]
+    assert min(gains) >= floor_db, gains
+
+
+def test_every_kind_is_tested() -> None:
+    marks = test_kind_gains.pytestmark  # type: ignore[attr-defined]
+    assert {kind for kind, _ in marks[0].args[1]} == set(KINDS)
+
+
+def test_never_seen_hole_stands_still(tmp_path: Path) -> None:
+    shot = make("never", seed=1, size=SMALL)
+    assert shot.clean is not None
+    ours, other = removed(shot, tmp_path), telea(shot.plates, shot.holes)
+    assert flicker(ours, shot.clean, shot.holes) <= 0.25 * flicker(other, shot.clean, shot.holes)
+
+
+def test_scores_know_a_perfect_result() -> None:
+    shot = make("pan", seed=3, size=Size(96, 64, 3, 1, 1))
+    assert shot.clean is not None
+    assert psnr(shot.clean, shot.clean, shot.holes) == pytest.approx(100)
+    assert mean_ssim(shot.clean, shot.clean, shot.holes) == pytest.approx(1, abs=1e-4)
+    assert flicker(shot.clean, shot.clean, shot.holes) == 0
+    assert psnr(shot.plates, shot.clean, shot.holes) < 25
+
+
+def test_scenes_follow_from_their_seed() -> None:
+    size = Size(96, 64, 3, 1, 1)
+    one, two, other = (make("shake", seed=seed, size=size).plates for seed in (4, 4, 5))
+    assert one.tobytes() == two.tobytes() != other.tobytes()
