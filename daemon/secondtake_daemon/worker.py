@@ -20,7 +20,6 @@ from typing import BinaryIO
 import msgspec
 
 from secondtake.errors import Cancelled, EngineFault, SecondTakeError
-from secondtake.home import Home
 from secondtake.messages import Phase
 from secondtake_daemon.pipe import (
     Beat,
@@ -36,7 +35,6 @@ from secondtake_daemon.pipe import (
     WorkerReady,
 )
 from secondtake_daemon.pipeline import Folders, render_fix
-from secondtake_daemon.settings import load_settings
 
 __all__ = ["main"]
 
@@ -119,10 +117,11 @@ class JobReport:
 def main() -> None:
     """Serve the daemon until it is gone."""
     arguments = argparse.ArgumentParser(prog="secondtake-worker")
-    arguments.add_argument("--home", type=Path, help="where the daemon keeps its things")
-    home = Home.find(arguments.parse_args().home)
-    settings = load_settings(home.settings_file)
-    folders = Folders(cache=home.cache, takes=home.data / "takes", cache_bytes=settings.cache_bytes)
+    arguments.add_argument("--cache", type=Path, required=True, help="folder for patches, converted movies, scratch")
+    arguments.add_argument("--takes", type=Path, required=True, help="folder of the registry of takes")
+    arguments.add_argument("--cache-bytes", type=int, required=True, help="most bytes of finished patches to keep")
+    options = arguments.parse_args()
+    folders = Folders(cache=options.cache, takes=options.takes, cache_bytes=options.cache_bytes)
     _die_with_parent()
     line = _take_stdout()
     threading.Thread(target=line.listen, daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -207,6 +208,38 @@ def test_a_channel_of_another_part(tmp_path: Path) -> None:
     OpenEXR.File(parts).write(str(tmp_path / "matte.exr"))
     matte = opened(tmp_path / "matte.exr", channel="matte")
     assert np.array_equal(matte.coverage(1001).values, ramp())
+
+
+def subsampled_exr(width: int, height: int) -> bytes:
+    """A file of one half channel Y that holds every other column, by the OpenEXR file layout."""
+
+    def attribute(name: str, kind: str, value: bytes) -> bytes:
+        return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    header = struct.pack("<2i", 20000630, 2) + b"".join(
+        (
+            attribute("channels", "chlist", b"Y\0" + struct.pack("<i4B2i", 1, 0, 0, 0, 0, 2, 1) + b"\0"),
+            attribute("compression", "compression", b"\0"),
+            attribute("dataWindow", "box2i", window),
+            attribute("displayWindow", "box2i", window),
+            attribute("lineOrder", "lineOrder", b"\0"),
+            attribute("pixelAspectRatio", "float", struct.pack("<f", 1)),
+            attribute("screenWindowCenter", "v2f", struct.pack("<2f", 0, 0)),
+            attribute("screenWindowWidth", "float", struct.pack("<f", 1)),
+        )
+    )
+    row = bytes(2 * (width // 2))
+    first = len(header) + 1 + 8 * height
+    table = struct.pack(f"<{height}Q", *(first + y * (8 + len(row)) for y in range(height)))
+    return header + b"\0" + table + b"".join(struct.pack("<2i", y, len(row)) + row for y in range(height))
+
+
+def test_a_channel_of_lower_resolution_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "matte.exr").write_bytes(subsampled_exr(16, 10))
+    assert next(iter(OpenEXR.File(str(tmp_path / "matte.exr")).channels().values())).xSampling == 2
+    with pytest.raises(BadMatte, match="lower resolution"):
+        opened(tmp_path / "matte.exr")
 
 
 def test_a_matte_with_missing_frames_is_refused(tmp_path: Path) -> None:

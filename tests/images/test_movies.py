@@ -389,6 +389,12 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, suffix: str, share: f
     assert str(path) not in caught.value.message
 
 
+def test_an_absurd_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "a.y4m").write_bytes(b"YUV4MPEG2 W60000 H2 F24:1 C420\nFRAME\n" + bytes(100))
+    with pytest.raises(BadImage, match="60000 × 2, too large"):
+        movies.probe(tmp_path / "a.y4m")
+
+
 def test_what_is_no_movie_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mov").write_bytes(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n")
     with pytest.raises(BadImage, match="cannot be used"):

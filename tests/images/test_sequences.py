@@ -95,6 +95,8 @@ def test_a_name_without_a_folder_is_in_the_working_folder(tmp_path: Path, monkey
         ("shot-0005.exr", 5, 4, "shot"),
         ("sh010.exr", 1, 4, "sh010"),
         ("sh_v2.exr", 1, 4, "sh_v2"),
+        ("sh_v0002.exr", 1, 4, "sh_v0002"),
+        ("sh_v0002.0007.exr", 7, 4, "sh_v0002"),
         ("plate", 1, 4, "plate"),
     ],
 )

@@ -210,6 +210,18 @@ def test_what_is_not_our_file_is_refused(tmp_path: Path) -> None:
         shapes.load(tmp_path / "none.json")
 
 
+def test_the_example_of_the_documentation_is_true(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "mattes.md").read_text(encoding="utf-8")
+    path = tmp_path / "matte.json"
+    path.write_text(text.split("```json")[1].split("```")[0])
+    file = shapes.load(path)
+    assert [type(shape).__name__ for shape in file.shapes] == ["Bezier", "Ellipse"]
+    coverage = shapes.rasterise(file, 1012)
+    assert coverage.shape == (1080, 1920)
+    assert coverage[520, 960] == 0
+    assert coverage[560, 960] == 1
+
+
 def test_a_tangle_is_refused_before_it_costs_minutes() -> None:
     tangle = np.random.default_rng(3).uniform(0, 100, (4_096, 2))
     with pytest.raises(BadMatte, match="crosses itself too often"):

@@ -152,8 +152,8 @@ class Life(RuleBasedStateMachine):
         job = self.alive.pop(worker)
         self.ready.discard(worker)
         self.expect_dead.discard(worker)
-        self.begun.discard(job)
-        if job:
+        if job in self.begun:
+            self.begun.discard(job)
             self.deaths[job] = self.deaths.get(job, 0) + 1
         self.feed(WorkerDied(worker, "gone"))
 

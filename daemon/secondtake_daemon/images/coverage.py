@@ -247,11 +247,18 @@ class _ExrPicture:
     def windows(self, channel: str) -> tuple[Box, Box]:
         _require_channel(channel, self.channels, self.path)
         part = self._file.parts[self._part[channel]]
+        if any(found.is_subsampled for found in part.channels if found.name == channel):
+            raise BadMatte(
+                f"The matte's channel '{channel}' is stored at a lower resolution",
+                remedy="Render the matte as a full channel",
+                path=self.path,
+            )
         return part.data_window, part.display_window
 
     def plane(self, channel: str) -> NDArray[np.generic]:
         planes = exr_read.read_planes(self._file, part=self._part[channel], channels=(channel,))
-        return planes.planes[channel]
+        plane: NDArray[np.generic] = planes.planes[channel]
+        return plane
 
 
 def _open(path: Path) -> _Picture:

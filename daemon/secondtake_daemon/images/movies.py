@@ -170,7 +170,7 @@ def convert(
     """
     folder = cache / f"{movie.digest[:32]}.{_VERSION}"
     if not _is_there(folder, frames):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
         last = _write_frames(movie, folder, frames, replace_file=replace_file, step=step)
         if frames is None:
             replace_file(folder / _DONE, lambda part: part.touch())
@@ -189,6 +189,14 @@ def _is_there(folder: Path, frames: FrameSet | None) -> bool:
     return frames is not None and all(_frame_path(folder, frame).exists() for frame in frames)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DiskError(f"The cache cannot be written to ({reason})", remedy="Check the disk", path=folder) from error
+
+
 def _frame_path(folder: Path, frame: int) -> Path:
     return folder / f"frame.{frame:06d}.exr"
 
@@ -197,15 +205,16 @@ def _write_frames(
     movie: MovieFacts, folder: Path, frames: FrameSet | None, *, replace_file: ReplaceFile, step: Callable[[], None]
 ) -> int:
     """Decode up to the last frame that is wanted and write those that are not there. Returns the last one decoded."""
-    wanted, number = None if frames is None else set(frames), 0
+    wanted, number = set(frames or ()), 0
+    end = max(wanted, default=0)
     with _errors(movie.path), _opened(movie.path) as (container, stream):
         for number, frame in enumerate(container.decode(stream), start=1):
             step()
             target = _frame_path(folder, number)
-            if (wanted is None or number in wanted) and not target.exists():
+            if (not wanted or number in wanted) and not target.exists():
                 planes = _upright_rgb(frame, movie, number)
                 replace_file(target, partial(_write, planes=planes, movie=movie))
-            if wanted is not None and number >= max(wanted):
+            if number == end:
                 break
     return number
 
@@ -225,8 +234,6 @@ def _facts(path: Path, stream: VideoStream, frame: av.VideoFrame) -> MovieFacts:
     layout = layout_of(frame.format)
     if layout is None:
         raise _broken(path, f"its pixel format {frame.format.name} is not supported")
-    if max(frame.width, frame.height) > _MOST_SIDE_PX or frame.width * frame.height > _MOST_PIXELS:
-        raise _broken(path, f"its frames are {frame.width} × {frame.height}, too large to be read")
     turns = _quarter_turns(path, frame)
     coding, guess = _coding(path, stream, frame, layout)
     aspect = Fraction(stream.sample_aspect_ratio or 1)
@@ -325,6 +332,9 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
         if stream is None or stream.codec_context is None:
             raise _broken(path, "there is no picture in it that can be decoded")
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if max(width, height) > _MOST_SIDE_PX or width * height > _MOST_PIXELS:
+            raise _broken(path, f"its frames are {width} × {height}, too large to be read")
         stream.thread_type = "AUTO"
         yield container, stream
 

@@ -29,6 +29,7 @@ _PIECE = r"\d+(?:--?\d+(?:x\d+)?)?"
 _RANGE = re.compile(rf"-?{_PIECE}(?:,-?{_PIECE})*$")
 _NUMBERED = re.compile(r"^(?P<prefix>.*?)(?P<number>(?:(?<=[._])-|^-)?\d+)(?P<suffix>\.[^.]*)$", re.DOTALL)
 _STANDS_ALONE = re.compile(r"(^|[._\- ])$")
+_VERSION = re.compile(r"(^|[._\- ])[vV]$")
 _PLAIN_PADDING = 4
 _MOST_DIGITS = 9
 _MOST_RANGES_SHOWN = 8
@@ -169,10 +170,11 @@ def _one_file(path: Path) -> Sequence:
 def _frame_number(filename: str) -> tuple[str, str, str] | None:
     """(prefix, number, suffix) if the name ends in a frame number.
 
-    That is one that stands alone, or has four digits; the 010 of `sh010.exr` and the 2 of `sh_v2.exr` are none.
+    That is one that stands alone or has four digits, and is no version: not the 010 of `sh010.exr`, the 2 of `sh_v2.exr`
+    or the 0002 of `sh_v0002.exr`.
     """
     match = _NUMBERED.match(filename)
-    if not match or len(match["number"]) > _MOST_DIGITS:
+    if not match or len(match["number"]) > _MOST_DIGITS or _VERSION.search(match["prefix"]):
         return None
     if len(match["number"]) < _PLAIN_PADDING and not _STANDS_ALONE.search(match["prefix"]):
         return None

@@ -244,7 +244,7 @@ class Queue:
             self._end(entry, _given_up(view, worker.verdict or reason))
         else:
             entry.view = view
-            pass
+            self._lines.put_back(view.host, view.job)
             self._record(entry)
             self._out.append(Notify(view))
 
