@@ -19,8 +19,9 @@ from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_write import check_editable
 from secondtake_daemon.images.sequences import Sequence, choose, find
+from secondtake_daemon.matte_cache import MatteCache
 from secondtake_daemon.report import Report
-from secondtake_daemon.shot import FrameFacts, PlateShot, facts_of, read_mattes
+from secondtake_daemon.shot import MATTES_BYTES, FrameFacts, PlateShot, facts_of, read_mattes
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.takes.manifest import MatteUsed, PlateUsed
@@ -91,12 +92,16 @@ def prepare(
         plate_data=first.parts[part].data_window,
         channel=request.matte_channel,
     )
-    facts = _read_facts(request, files, matte, part=part, digests=digests, threads=threads, report=report)
+    mattes = MatteCache(MATTES_BYTES)
+    facts = _read_facts(
+        request, files, matte, part=part, mattes=mattes, digests=digests, threads=threads, report=report
+    )
     require_some({frame: fact.support_box for frame, fact in facts.items()}, path=request.matte)
     shot = PlateShot(
         request=request,
         facts=facts,
         matte=matte,
+        mattes=mattes,
         transform=Transform(colour.space, scene_linear=card.colour is EngineColour.SCENE_LINEAR),
         part=part,
         channels=channels,
@@ -139,14 +144,16 @@ def _read_facts(
     matte: MatteSource,
     *,
     part: int,
+    mattes: MatteCache,
     digests: FileDigests,
     threads: Executor,
     report: Report,
 ) -> dict[int, FrameFacts]:
     def read(frame: int) -> FrameFacts:
         file = files[frame]
-        mattes = read_mattes(matte, frame, request=request, window=file.parts[part].data_window)
-        return facts_of(frame, file, digest=digests.of(file.path), part=part, mattes=mattes)
+        read_now = read_mattes(matte, frame, request=request, window=file.parts[part].data_window)
+        mattes.put(frame, read_now)
+        return facts_of(frame, file, digest=digests.of(file.path), part=part, mattes=read_now)
 
     facts = {}
     for fact in threads.map(read, files):

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake.errors import BadImage, EngineFault, ProofFailed
 from secondtake.messages import FixRequest
+from secondtake_daemon.composite.matte import FrameMattes
 from secondtake_daemon.composite.stitch import check_samples, stitch
 from secondtake_daemon.engines.contract import Engine, Job, Patch, Window
 from secondtake_daemon.images.exr_proof import Counts, measure
 from secondtake_daemon.images.exr_write import Edit, Written, write_edited
-from secondtake_daemon.shot import FrameFacts, FrameMattes, PlateShot
+from secondtake_daemon.shot import FrameFacts, PlateShot
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests, key_of
 from secondtake_daemon.store.patches import PatchStore, StoredPatch

@@ -10,28 +10,21 @@ from blake3 import blake3
 
 from secondtake.boxes import Box
 from secondtake.messages import FixRequest
-from secondtake_daemon.composite.matte import Stitch, generation_matte, stitch_matte, support_digest
+from secondtake_daemon.composite.matte import FrameMattes, Stitch, generation_matte, stitch_matte, support_digest
 from secondtake_daemon.engines.contract import FloatImage
 from secondtake_daemon.images.colour import Transform, configuration_name
 from secondtake_daemon.images.coverage import MatteSource
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_read import Planes, read_planes
+from secondtake_daemon.matte_cache import MatteCache
 from secondtake_daemon.recent import Recent
 
-__all__ = ["FrameFacts", "FrameMattes", "PlateShot", "facts_of", "read_mattes"]
+__all__ = ["MATTES_BYTES", "FrameFacts", "PlateShot", "facts_of", "read_mattes"]
 
 _PLANES_BYTES = 384 << 20
-_HOLES_BYTES = 128 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class FrameMattes:
-    """The mattes of one frame, clipped to its data window. Both cover the same box or less."""
-
-    hole: Stitch
-    """Generation matte: what the engine must not use as source, float32 0..1."""
-    stitch: Stitch
-    """What may change, float32 0..1; 0 wherever the hole is 0."""
+_HOLES_BYTES = 64 << 20
+MATTES_BYTES = 128 << 20
+"""Most bytes of packed mattes a job keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +56,7 @@ class PlateShot:
         request: FixRequest,
         facts: Mapping[int, FrameFacts],
         matte: MatteSource,
+        mattes: MatteCache,
         transform: Transform,
         part: int,
         channels: tuple[str, ...],
@@ -77,6 +71,7 @@ class PlateShot:
         """Part of a patch's content key: in which encoding the engine saw the plate."""
         self._request = request
         self._matte = matte
+        self._mattes = mattes
         self._planes: Recent[int, Planes] = Recent(_PLANES_BYTES)
         self._holes: Recent[int, Stitch] = Recent(_HOLES_BYTES)
 
@@ -122,8 +117,10 @@ class PlateShot:
         return canvas
 
     def mattes(self, frame: int) -> FrameMattes:
-        """Read the matte of one frame and derive what is needed from it."""
-        mattes = read_mattes(self._matte, frame, request=self._request, window=self.facts[frame].window)
+        """The mattes of one frame: kept from the first reading, or read again."""
+        mattes = self._mattes.get(frame)
+        if mattes is None:
+            mattes = read_mattes(self._matte, frame, request=self._request, window=self.facts[frame].window)
         self._holes.put(frame, mattes.hole, mattes.hole.alpha.nbytes)
         return mattes
 
@@ -145,6 +142,8 @@ def read_mattes(source: MatteSource, frame: int, *, request: FixRequest, window:
     coverage = source.coverage(frame)
     operation, grow_px = request.operation, request.grow_px
     hole = generation_matte(coverage, operation=operation, grow_px=grow_px, bounds=window)
+    if request.feather_px == 0 and grow_px >= 0:  # then the two are equal by their definitions
+        return FrameMattes(hole, hole)
     stitch = stitch_matte(coverage, operation=operation, grow_px=grow_px, feather_px=request.feather_px, bounds=window)
     return FrameMattes(hole, stitch)
 

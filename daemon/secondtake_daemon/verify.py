@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake.errors import BadImage, MissingFrames, ProofFailed
-from secondtake_daemon.composite.matte import stitch_matte, support_digest
+from secondtake_daemon.composite.matte import Stitch, stitch_matte, support_digest
+from secondtake_daemon.images.coverage import Coverage
 from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.second import SecondImage, SecondPart
 from secondtake_daemon.images.second_matte import open_second_matte
 from secondtake_daemon.takes.manifest import Manifest, TakeFrame, load
 
-__all__ = ["Difference", "FrameCheck", "Verification", "verify"]
+__all__ = ["Difference", "FrameCheck", "Verification", "stitch_of", "support_of", "verify"]
 
+Support = NDArray[np.bool_]
 _THREADS = 2
 
 
@@ -100,6 +102,25 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
             remedy="Make the take again from its plate",
             path=broken[0].path,
         )
+
+
+def stitch_of(manifest: Manifest, coverage: Coverage, data: Box) -> Stitch:
+    """The stitch matte of a take's frame, derived again. data: the frame's data window."""
+    return stitch_matte(
+        coverage,
+        operation=manifest.request.operation,
+        grow_px=manifest.matte.grow_px,
+        feather_px=manifest.matte.feather_px,
+        bounds=data,
+    )
+
+
+def support_of(stitch: Stitch, data: Box) -> Support:
+    """(height, width) of the data window: True where the matte allows a change."""
+    support = np.zeros((data.height, data.width), np.bool_)
+    if not stitch.box.is_empty:
+        support[stitch.box.within(data)] = stitch.alpha > 0
+    return support
 
 
 def verify(folder: Path, *, on_frame: Callable[[int], None] = lambda _frame: None) -> Verification:
@@ -190,22 +211,10 @@ class _Checker:
             inside_samples=count.inside,
         )
 
-    def _support(self, record: TakeFrame, data: Box) -> NDArray[np.bool_] | None:
+    def _support(self, record: TakeFrame, data: Box) -> Support | None:
         """The samples that were allowed to change, over the data window; None if they are not the recorded ones."""
-        matte, request = self._manifest.matte, self._manifest.request
-        stitch = stitch_matte(
-            self._matte.coverage(record.frame),
-            operation=request.operation,
-            grow_px=matte.grow_px,
-            feather_px=matte.feather_px,
-            bounds=data,
-        )
-        if support_digest(stitch, data) != record.matte_digest:
-            return None
-        support = np.zeros((data.height, data.width), np.bool_)
-        if not stitch.box.is_empty:
-            support[stitch.box.within(data)] = stitch.alpha > 0
-        return support
+        stitch = stitch_of(self._manifest, self._matte.coverage(record.frame), data)
+        return support_of(stitch, data) if support_digest(stitch, data) == record.matte_digest else None
 
     def _edited_index(self, image: SecondImage) -> int:
         wanted = self._manifest.plate.part
@@ -217,7 +226,7 @@ class _Checker:
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
-    support: NDArray[np.bool_]
+    support: Support
     channels: tuple[str, ...]
 
 

@@ -147,14 +147,16 @@ class Client:
         return self._ask(Submit(request=request), Accepted).view
 
     def watch(self, job: str, *, timeout_s: float | None = None) -> Iterator[JobView]:
-        """Yield the job's state now and after each change, the final one last. Survives a restart of the daemon.
+        """Yield the job's state now and after each change, the final one last. Survives a kill of the daemon.
 
-        Raises NotFound for an unknown job, DaemonLost when the daemon is gone for good or after timeout_s (the job
-        goes on then).
+        Raises NotFound for an unknown job; DaemonLost when the daemon was stopped or is gone for good (the job waits
+        in its journal), or after timeout_s (the job goes on).
         """
         deadline_s = time.monotonic() + timeout_s if timeout_s is not None else None
         seen: JobView | None = None
         while seen is None or not seen.state.is_final:
+            if seen is not None:
+                self._check_not_stopped()
             for view in self._watch_once(job, deadline_s):
                 if view != seen:
                     yield view
@@ -253,7 +255,7 @@ class Client:
             event = connection.next_event(watch_id, timeout_s=patience_s)
             if connection is not self._connection:  # another call on this client met the loss first
                 return None
-            if event is None and (waiting_for_answer or not self._is_alive(connection)):
+            if event is None and (waiting_for_answer or connection.is_broken or not self._is_alive(connection)):
                 return self._drop()
             if isinstance(event, Refused):
                 self._check_watch_refusal(event)
@@ -265,12 +267,16 @@ class Client:
                     return connection.unwatch(watch_id)
         return connection.unwatch(watch_id)
 
+    def _check_not_stopped(self) -> None:
+        """A daemon that was killed is started again; one that was stopped is not: it took its runtime file along."""
+        if self._connection is None and self._endpoint is None and not self._home.runtime_file.exists():
+            raise DaemonLost("The daemon was stopped", remedy="The job waits in its journal until a daemon starts again")
+
     def _check_watch_refusal(self, refused: Refused) -> None:
-        """Raise what cannot get better by connecting anew."""
+        """Raise what cannot get better by connecting anew; a daemon that was stopped is not started again for this."""
         error = error_from_body(refused.error)
-        if not isinstance(error, Incompatible) and error.code not in _LOST:
+        if not isinstance(error, Incompatible):
             raise error
-        time.sleep(_PAUSE_S)
 
     def _is_alive(self, connection: Connection) -> bool:
         """Ask after a silence: it may be a long frame, or a dead daemon."""

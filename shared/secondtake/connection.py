@@ -17,6 +17,7 @@ __all__ = ["Connection"]
 
 _RECONNECT_FIRST_MS = 20
 _RECONNECT_MOST_MS = 2_000
+_LOOK_MS = 200
 _HEARTBEAT_MS = 1_000
 _HEARTBEAT_TIMEOUT_MS = 5_000
 
@@ -30,6 +31,8 @@ class Connection:
         self._events: dict[bytes, Event | Refused] = {}
         self._watches: set[bytes] = set()
         self._socket = context.socket(zmq.DEALER)
+        self.is_broken = False
+        """True once the other end was seen to be gone."""
         _set_options(self._socket)
         if endpoint.server_key:
             if keys is None:
@@ -90,10 +93,18 @@ class Connection:
             raise DaemonLost("The daemon cannot be reached", remedy="Start it with `secondtake daemon start`")
         self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
 
+    def _await_input(self, deadline_s: float) -> None:
+        """Raises DaemonLost in time, and soon after the other end is gone: then nothing can be written either."""
+        while not self._socket.poll(min(_left_ms(deadline_s), _LOOK_MS), zmq.POLLIN):
+            if not self._socket.poll(0, zmq.POLLOUT):
+                self.is_broken = True
+                raise DaemonLost("The daemon hung up", remedy="Look at `secondtake daemon status`")
+            if not _left_ms(deadline_s):
+                raise DaemonLost("The daemon did not answer in time", remedy="Look at `secondtake daemon status`")
+
     def _receive(self, wanted_id: bytes, deadline_s: float) -> Answer | None:
         """One message: the wanted answer, or None for anything else (events are put aside)."""
-        if not self._socket.poll(_left_ms(deadline_s), zmq.POLLIN):
-            raise DaemonLost("The daemon did not answer in time", remedy="Look at `secondtake daemon status`")
+        self._await_input(deadline_s)
         envelope = split(self._socket.recv_multipart(flags=zmq.NOBLOCK))
         if envelope is None:
             return None

@@ -278,7 +278,7 @@ def test_values_outside_are_clamped_and_noted_if_it_is_more_than_noise(tmp_path:
 
 
 def test_a_frame_without_coverage_is_fine_but_not_all(tmp_path: Path) -> None:
-    assert opened(write_sequence(tmp_path, {"Y": ramp() * 0})).coverage(1001).values.max() == 0
+    assert not opened(write_sequence(tmp_path, {"Y": ramp() * 0})).coverage(1001).values.any()
     empty = Box(0, 0, 0, 0)
     require_some({1: empty, 2: Box(0, 0, 1, 1)}, path="/m.exr")
     with pytest.raises(BadMatte, match="The matte is empty in every frame"):

@@ -108,7 +108,7 @@ def _exposed(size: Size, layers: list[Layer], frame: int, *, counted: int = 0) -
     wide, high = size.width * size.over, size.height * size.over
     total = np.zeros((high, wide, 3), np.float32)
     cover = np.zeros((high, wide), np.float32)
-    up = np.diag([size.over, size.over, 1.0]) @ moved(0, 0)
+    up = np.diag([size.over, size.over, 1.0])
     for part in range(size.subframes):
         time = frame + 0.5 * (part + 0.5) / size.subframes - 0.25
         picture_now = np.zeros((high, wide, 3), np.float32)

@@ -95,7 +95,7 @@ def test_a_job_goes_its_way() -> None:
     at_two = replace(running, phase=Phase.RENDER, frame=1002, done=2, total=5)
     assert play(Progress(1, "j", Phase.RENDER, 1002, 2, 5)) == [Notify(at_two)]
     assert play(Progress(1, "j", Phase.RENDER, 1002, 2, 5)) == []
-    done = replace(at_two, state=JobState.DONE, result=RESULT)
+    done = replace(view("j"), state=JobState.DONE, result=RESULT)
     assert play(Done(1, "j", RESULT)) == [Record(done, True, False), Notify(done)]
     assert len(play.queue) == 0
     assert play.queue.view("j") is None

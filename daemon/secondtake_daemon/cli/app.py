@@ -5,7 +5,7 @@ Nothing heavy is imported here; each verb imports what it needs when it runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -23,7 +23,7 @@ _EVERYWHERE = (
 )
 _SWITCHES = ("--json", "--debug")
 # typer names only this one of its usage errors; the others ("no such option", "no such command") are its siblings.
-_USAGE_ERROR = typer.BadParameter.__bases__[0]
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class _Version(Answer, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     except SecondTakeError as error:
         output.failure(error)
         return error.exit_status
-    except _USAGE_ERROR as error:
+    except _UsageError as error:
         return _failed(output, UsageError(_text(error), remedy="`secondtake --help` lists what there is"), error)
     except (KeyboardInterrupt, typer.Abort) as error:
         return _failed(output, Cancelled("Interrupted"), error)
@@ -59,7 +59,7 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_root)
-    verbs = {
+    verbs: dict[str, Callable[..., None]] = {
         "fix": fix.fix,
         "takes": takes.takes,
         "show": takes.show,

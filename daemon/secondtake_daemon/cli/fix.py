@@ -93,20 +93,7 @@ def fix(
     output: Output = context.obj
     result = run_fix(request, output=output, autostart=not no_start)
     _say(result, output)
-    output.answer(
-        FixAnswer(
-            take=result.take,
-            shot=result.shot,
-            frames=result.frames,
-            files=result.files,
-            engine=result.engine,
-            seconds=result.seconds,
-            proof=result.proof,
-            manifest=result.manifest,
-            job=request.job,
-            notes=result.notes,
-        )
-    )
+    output.answer(_answer(result, request.job))
 
 
 def run_fix(request: FixRequest, *, output: Output, autostart: bool) -> FixResult:
@@ -133,6 +120,21 @@ def _result(view: JobView) -> FixResult:
     if view.state is JobState.CANCELLED:
         raise Cancelled("The job was cancelled")
     raise WorkerCrashed("The job failed without a reason", remedy="Look into the log, see `secondtake doctor`")
+
+
+def _answer(result: FixResult, job: str) -> FixAnswer:
+    return FixAnswer(
+        take=result.take,
+        shot=result.shot,
+        frames=result.frames,
+        files=result.files,
+        engine=result.engine,
+        seconds=result.seconds,
+        proof=result.proof,
+        manifest=result.manifest,
+        job=job,
+        notes=result.notes,
+    )
 
 
 def _say(result: FixResult, output: Output) -> None:

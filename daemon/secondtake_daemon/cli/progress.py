@@ -1,4 +1,4 @@
-"""Progress of a job on stderr: a bar on a terminal, at most two plain lines a second elsewhere."""
+"""Progress of a job on stderr: a bar on a terminal; elsewhere two plain lines a second, and each phase's end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class _Lines:
     def show(self, what: str, *, done: int = 0, total: int = 0, frame: int | None = None) -> None:
         text = f"{what} {done}/{total}" if total else what
         now = time.monotonic()
-        if text == self._last or now - self._said_at < _LINE_PAUSE_S:
+        is_end = bool(total) and done == total
+        if text == self._last or (now - self._said_at < _LINE_PAUSE_S and not is_end):
             return
         self._output.message(text)
         self._last, self._said_at = text, now

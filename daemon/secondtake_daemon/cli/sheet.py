@@ -19,6 +19,7 @@ from secondtake.errors import DiskError
 from secondtake_daemon.images.second import SecondImage
 from secondtake_daemon.images.second_matte import open_second_matte
 from secondtake_daemon.takes.manifest import Manifest, TakeFrame, load
+from secondtake_daemon.verify import stitch_of, support_of
 
 __all__ = ["Pair", "load_pairs", "write_movie", "write_sheet"]
 
@@ -30,7 +31,7 @@ _GAP_PX = 8
 _HEAD_PX = 34
 _GROUND = 24
 _INK = (225, 225, 225)
-_MATTE_INK = (255, 80, 60)
+_DIMMED = 0.3
 _FRAMES_PER_S = 24
 _H264_CRF = "16"
 
@@ -42,7 +43,7 @@ class Pair:
     frame: int
     before: Picture
     marked: Picture
-    """The plate with the matte's edge drawn in."""
+    """The plate, dimmed where nothing may change."""
     after: Picture
 
 
@@ -93,18 +94,14 @@ def write_movie(pairs: Sequence[Pair], path: Path) -> None:
 
 
 def _pair(folder: Path, manifest: Manifest, record: TakeFrame) -> Pair:
-    before, support = _plate(manifest, record)
-    marked = before.copy()
-    outline, _ = cv2.findContours(support, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(marked, outline, -1, _MATTE_INK, 1, cv2.LINE_AA)
-    after = _picture(folder / record.file, manifest)
-    return Pair(frame=record.frame, before=before, marked=marked, after=after)
+    before = _picture(Path(record.plate), manifest)
+    grey = before.mean(axis=2, keepdims=True) * _DIMMED
+    marked = np.where(_support(manifest, record)[..., None], before, grey).astype(np.uint8)
+    return Pair(frame=record.frame, before=before, marked=marked, after=_picture(folder / record.file, manifest))
 
 
-def _plate(manifest: Manifest, record: TakeFrame) -> tuple[Picture, Picture]:
-    """The plate's picture, and its matte as 0 or 255, (height, width) uint8."""
-    path = Path(record.plate)
-    with SecondImage(path) as image:
+def _support(manifest: Manifest, record: TakeFrame) -> NDArray[np.bool_]:
+    with SecondImage(Path(record.plate)) as image:
         part = image.parts[manifest.plate.part]
     matte = open_second_matte(
         manifest.matte.name,
@@ -112,11 +109,8 @@ def _plate(manifest: Manifest, record: TakeFrame) -> tuple[Picture, Picture]:
         plate_display=part.display,
         plate_data=part.data,
         channel=manifest.matte.channel,
-    ).coverage(record.frame)
-    common = matte.box.intersect(part.data)
-    support = np.zeros((part.data.height, part.data.width), np.uint8)
-    support[common.within(part.data)] = 255 * (matte.values[common.within(matte.box)] > 0)
-    return _picture(path, manifest), support
+    )
+    return support_of(stitch_of(manifest, matte.coverage(record.frame), part.data), part.data)
 
 
 def _picture(path: Path, manifest: Manifest) -> Picture:
@@ -126,7 +120,8 @@ def _picture(path: Path, manifest: Manifest) -> Picture:
     linear = np.dstack(planes if len(planes) == 3 else planes[:1] * 3)
     linear = np.nan_to_num(linear, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * curved).astype(np.uint8)
+    picture: Picture = np.rint(255 * curved).astype(np.uint8)
+    return picture
 
 
 def _write_text(picture: Picture, text: str, corner: tuple[int, int]) -> None:

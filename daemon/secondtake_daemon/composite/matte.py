@@ -17,7 +17,7 @@ from secondtake.messages import Operation
 from secondtake_daemon.images.coverage import Coverage
 from secondtake_daemon.images.feather import feather_inward
 
-__all__ = ["Stitch", "generation_matte", "stitch_matte", "support_digest"]
+__all__ = ["FrameMattes", "Stitch", "generation_matte", "stitch_matte", "support_digest"]
 
 _FloatPlane = NDArray[np.float32]
 _NOTHING = Box(0, 0, 0, 0)
@@ -31,6 +31,16 @@ class Stitch:
     """Tight around the samples above 0, in pixels of the plate; inside its data window."""
     alpha: _FloatPlane
     """(height, width) float32, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMattes:
+    """The mattes of one frame, clipped to its data window."""
+
+    hole: Stitch
+    """Generation matte: what an engine must not use as source."""
+    stitch: Stitch
+    """What may change; 0 wherever the hole is 0."""
 
 
 def stitch_matte(coverage: Coverage, *, operation: Operation, grow_px: int, feather_px: int, bounds: Box) -> Stitch:

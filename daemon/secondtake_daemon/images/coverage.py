@@ -168,8 +168,11 @@ class _Images:
 
     def _read(self, frame: int) -> Coverage:
         picture = _open(self._path(frame))
-        box = self._placed(picture)
-        values = picture.plane(self.channel).astype(np.float32)
+        placed = self._placed(picture)
+        plane = picture.plane(self.channel)
+        used = _used(plane)  # a matte is mostly zeros, and converting those costs more than decoding them
+        box = Box(placed.x + used.x, placed.y + used.y, used.width, used.height)
+        values = plane[used.y : used.bottom, used.x : used.right].astype(np.float32)
         bad = int(np.count_nonzero(~np.isfinite(values)))
         if bad:
             where = "The matte" if self._held else f"Frame {frame} of the matte"
@@ -202,6 +205,19 @@ class _Images:
         chosen = "R" if "R" in names else names[0]
         self._notes.setdefault(f"The matte's coverage was taken from channel {chosen} of {', '.join(names)}.")
         return chosen
+
+
+def _used(plane: NDArray[np.generic]) -> Box:
+    """The smallest box around the values that are not 0 (NaN is not), relative to the plane."""
+    bits = plane.view(f"u{plane.itemsize}")
+    if plane.dtype.kind == "f":
+        bits = bits << 1  # −0 is 0
+    rows = np.flatnonzero(bits.any(axis=1))
+    if not rows.size:
+        return Box(0, 0, 0, 0)
+    y, height = int(rows[0]), int(rows[-1] - rows[0]) + 1
+    columns = np.flatnonzero(bits[y : y + height].any(axis=0))
+    return Box(int(columns[0]), y, int(columns[-1] - columns[0]) + 1, height)
 
 
 class _Picture(Protocol):

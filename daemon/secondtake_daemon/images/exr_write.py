@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake.errors import BadImage
+from secondtake_daemon.images import exr_deflate
 from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import COMPRESSIONS, ExrFile, ExrPart
 from secondtake_daemon.images.exr_read import Plane, Planes, read_planes, scratch_file
@@ -145,9 +146,18 @@ def _encode_run(file: ExrFile, part: ExrPart, edit: Edit, run: tuple[int, int]) 
     if band is None:
         band = read_planes(file, part=part.index, rows=(top, bottom))
     planes = {name: _selected(plane, band.box, rows, name, edit) for name, plane in band.planes.items()}
+    if part.codec in exr_deflate.CODECS:
+        return _with_leaders(exr_deflate.encode_chunks(planes, lines=lines), top, lines)
     with scratch_file() as (descriptor, path):
         OpenEXR.File(_header(rows, part.compression), planes).write(path)
         return _chunks_in(descriptor, len(range(*run)))
+
+
+def _with_leaders(chunks: list[bytes], top: int, lines: int) -> tuple[bytes, list[int]]:
+    """Packed chunks, each behind its first row and its length."""
+    whole = [struct.pack("<ii", top + index * lines, len(data)) + data for index, data in enumerate(chunks)]
+    lengths = [len(chunk) for chunk in whole]
+    return b"".join(whole), [sum(lengths[:index]) for index in range(len(lengths))]
 
 
 def _selected(plane: Plane, held: Box, rows: Box, name: str, edit: Edit) -> Plane:

@@ -23,7 +23,14 @@ __all__ = ["Plane", "SecondImage", "SecondPart"]
 
 Plane = NDArray[np.uint16] | NDArray[np.uint32]
 
-_KINDS = {"half": (oiio.HALF, np.uint16), "float": (oiio.FLOAT, np.uint32), "uint": (oiio.UINT, np.uint32)}
+_Unsigned = np.dtype[np.uint16] | np.dtype[np.uint32]
+
+_KINDS: dict[str, tuple[oiio.BASETYPE, _Unsigned]] = {
+    # OpenImageIO's type, and what holds its bits
+    "half": (oiio.HALF, np.dtype(np.uint16)),
+    "float": (oiio.FLOAT, np.dtype(np.uint32)),
+    "uint": (oiio.UINT, np.dtype(np.uint32)),
+}
 _LOSSY = ("b44", "dwa", "lj2k", "pxr24")
 _SET_BY_CODEC = frozenset({"compression", "oiio:RowsPerChunk", "openexr:chunkCount", "openexr:dwaCompressionLevel"})
 _BAND_BYTES = 32 << 20
@@ -60,7 +67,7 @@ class SecondPart:
 
     def bands(self) -> Iterator[tuple[int, int]]:
         """Runs of rows (first, end) that begin at a chunk's first row and hold about 32 MB."""
-        row_bytes = max(sum(_KINDS[kind][1]().itemsize for _, kind in self.channels) * self.data.width, 1)
+        row_bytes = max(sum(_KINDS[kind][1].itemsize for _, kind in self.channels) * self.data.width, 1)
         rows = max(_BAND_BYTES // row_bytes // self.chunk_rows, 1) * self.chunk_rows
         for first in range(self.data.y, self.data.bottom, rows):
             yield first, min(first + rows, self.data.bottom)
@@ -123,7 +130,7 @@ class SecondImage:
             read = self._input.read_scanlines(part.index, part.level, first, end, 0, channel, channel_end, code)
         if read is None or self._input.has_error:
             raise _unreadable(self.path, self._input.geterror())
-        if read.dtype.kind not in "fu" or read.dtype.itemsize != unsigned().itemsize:
+        if read.dtype.kind not in "fu" or read.dtype.itemsize != unsigned.itemsize:
             raise BadImage(f"OpenImageIO gave {read.dtype} for a channel of type {kind}", path=self.path)
         shape = end - first, part.data.width, channel_end - channel
         bits: Plane = np.ascontiguousarray(read).reshape(shape).view(unsigned)

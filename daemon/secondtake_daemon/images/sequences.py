@@ -170,8 +170,8 @@ def _one_file(path: Path) -> Sequence:
 def _frame_number(filename: str) -> tuple[str, str, str] | None:
     """(prefix, number, suffix) if the name ends in a frame number.
 
-    That is one that stands alone or has four digits, and is no version: not the 010 of `sh010.exr`, the 2 of `sh_v2.exr`
-    or the 0002 of `sh_v0002.exr`.
+    That is one that stands alone or has four digits, and is no version: not the 010 of `sh010.exr`, the 2 of
+    `sh_v2.exr` or the 0002 of `sh_v0002.exr`.
     """
     match = _NUMBERED.match(filename)
     if not match or len(match["number"]) > _MOST_DIGITS or _VERSION.search(match["prefix"]):

@@ -335,15 +335,21 @@ class Queue:
 
     def _finish(self, entry: _Entry, view: JobView) -> None:
         del self._jobs[view.job]
-        self._out.append(Record(view, entry.begun, entry.cancel_asked))
-        self._out.append(Notify(view))
+        ended = _without_progress(view)
+        self._out.append(Record(ended, entry.begun, entry.cancel_asked))
+        self._out.append(Notify(ended))
 
     def _record(self, entry: _Entry) -> None:
         self._out.append(Record(entry.view, entry.begun, entry.cancel_asked))
 
 
+def _without_progress(view: JobView) -> JobView:
+    """Progress belongs to a running job; what ended reads the same from memory and from the journal."""
+    return replace(view, phase=None, frame=None, done=0, total=0)
+
+
 def _waiting(view: JobView) -> JobView:
-    return replace(view, state=JobState.QUEUED, phase=None, frame=None, done=0, total=0)
+    return replace(_without_progress(view), state=JobState.QUEUED)
 
 
 def _cancelled(view: JobView) -> JobView:

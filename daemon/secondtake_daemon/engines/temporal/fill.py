@@ -31,6 +31,8 @@ _ERROR_SLACK = 0.9
 _ERROR_FLOOR = 0.5
 _ERROR_UNKNOWN = 3.0
 _LEAST_RING = 40
+_VIEWS_BYTES = 512 * 1024 * 1024
+_LEAST_VIEWS = 3
 _LAYER_HANDICAP = 0.03
 _FLOW_HANDICAP = 0.05
 _FLOW_AGE_FRAMES = 6.0
@@ -47,8 +49,6 @@ class Background:
     hole: Mask
     """Everything that is not trusted: the matte and its rim."""
     seen: Mask
-    ring: Mask
-    rejected_share: float
 
 
 def hole_box(*, hole: Mask, frame: Box, origin: Box) -> Box:
@@ -79,21 +79,22 @@ class Filler:
         ring = dilate(hole, _RING_PX) & target.usable
         hypotheses = self._hypotheses(index, target, ring)
         chosen = choose(hypotheses=hypotheses, plate=target.pixels, hole=hole, ring=ring, noise=self.analysis.noise)
-        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, ring, chosen.rejected_share)
+        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen)
 
     def _hypotheses(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
         analysis, preset = self.analysis, self._preset
         points = hole_points(analysis, index)
         layered = analysis.layers.count > 1
+        room = max(_VIEWS_BYTES // max(target.pixels.nbytes, 1), _LEAST_VIEWS)
         found = []
         for layer in range(analysis.layers.count):
             first, last = analysis.layers.lives[layer]
             if not first - 2 <= index <= last + 2:
                 continue
-            most = preset.sources_layered if layered else preset.sources
+            most = min(preset.sources_layered if layered else preset.sources, room)
             sources = choose_sources(analysis, layer=layer, target=index, points=points, views=preset.views, most=most)
             views = [view for view in (self._view(layer, index, one, target, ring) for one in sources) if view]
-            merged = merge(views=views, noise=analysis.noise, shape=target.usable.shape)
+            merged = merge(views=views, noise=analysis.noise, shape=target.usable.shape, step=self._step)
             found.append(Hypothesis(merged, _LAYER_HANDICAP * layer))
             if layer == 0:
                 found += self._along_flow(index, sources, target, ring)
@@ -104,7 +105,7 @@ class Filler:
         views = [view for view in (self._view_along(index, one, target, ring) for one in sources) if view]
         if len(views) < 2:
             return []
-        merged = merge(views=views, noise=self.analysis.noise, shape=target.usable.shape)
+        merged = merge(views=views, noise=self.analysis.noise, shape=target.usable.shape, step=self._step)
         return [Hypothesis(merged, _FLOW_HANDICAP)]
 
     def _view_along(self, index: int, source: int, target: Crop, ring: Mask) -> View | None:

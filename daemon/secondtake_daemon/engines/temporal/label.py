@@ -51,8 +51,6 @@ class Chosen:
 
     pixels: Colour
     seen: Mask
-    rejected_share: float
-    """Part of the seen hole that was refused."""
 
 
 def choose(*, hypotheses: Sequence[Hypothesis], plate: Colour, hole: Mask, ring: Mask, noise: Noise) -> Chosen:
@@ -72,8 +70,7 @@ def choose(*, hypotheses: Sequence[Hypothesis], plate: Colour, hole: Mask, ring:
     rejected = seen & hole & (np.asarray(doubt) > _GATE)
     kernel = np.ones((_GATE_OPEN_PX, _GATE_OPEN_PX), np.uint8)
     rejected = np.asarray(cv2.morphologyEx(rejected.astype(np.uint8), cv2.MORPH_OPEN, kernel), np.uint8) > 0
-    refused = float(rejected.sum()) / max(int((seen & hole).sum()), 1)
-    return Chosen(pixels.astype(np.float32), seen & ~rejected, refused)
+    return Chosen(pixels.astype(np.float32), seen & ~rejected)
 
 
 def _raw_cost(one: Hypothesis, plate: Colour, ring: Mask, noise: Noise) -> Plane:

@@ -5,7 +5,7 @@ A mode, not a mean: a wrong view must not tint the right ones (Comaniciu, Meer: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -52,7 +52,9 @@ def soften(pixels: Colour) -> Colour:
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), _BLUR_PX), np.float32)
 
 
-def merge(*, views: Sequence[View], noise: Noise, shape: tuple[int, int]) -> Merged:
+def merge(
+    *, views: Sequence[View], noise: Noise, shape: tuple[int, int], step: Callable[[], None] = lambda: None
+) -> Merged:
     """All views in strips, so that the comparison of each with each stays small."""
     height, width = shape
     pixels = np.zeros((height, width, 3), np.float32)
@@ -62,6 +64,7 @@ def merge(*, views: Sequence[View], noise: Noise, shape: tuple[int, int]) -> Mer
         return Merged(pixels, count, cost)
     rows = max(_STRIP_PIXELS // max(width, 1), 16)
     for top in range(0, height, rows):
+        step()
         bottom = min(top + rows, height)
         low, high = max(top - _HALO_PX, 0), min(bottom + _HALO_PX, height)
         strip = _merge_strip(

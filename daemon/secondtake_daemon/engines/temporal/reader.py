@@ -72,10 +72,6 @@ class Reader:
         """Coverage above 0, over the whole frame."""
         return np.asarray(~(self._shot.hole(self._shot.frames[index], self._shot.bounds) <= 0), bool)
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._held.clear()
-
     def _rounded(self, box: Box) -> Box:
         x, y = box.x // _ROUND_PX * _ROUND_PX, box.y // _ROUND_PX * _ROUND_PX
         right, bottom = -(-box.right // _ROUND_PX) * _ROUND_PX, -(-box.bottom // _ROUND_PX) * _ROUND_PX

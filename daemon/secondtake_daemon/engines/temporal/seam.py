@@ -19,14 +19,14 @@ _BAND_PX = 5
 _FLOOR = 0.016
 _BLUR_PX = 2.5
 _LEAST = 30
-_SURE = 3.0
+_SURE = 1.5
 _MOST = 1.0
 
 
 def close_seam(*, fill: Colour, plate: Colour, hole: Mask, usable: Mask, filled: Mask) -> Colour:
     """fill with its level bent to meet the plate. usable: plate pixels to trust; filled: pixels the fill knows.
 
-    Nothing is done where the band does not differ by more than three standard errors.
+    Nothing is done where the band's level differs no more than its grain explains.
     """
     band = dilate(hole, _BAND_PX) & ~hole & usable & filled
     if band.sum() < _LEAST:
@@ -42,8 +42,8 @@ def close_seam(*, fill: Colour, plate: Colour, hole: Mask, usable: Mask, filled:
     level = np.where(band[..., None], local / np.maximum(share, 1e-4)[..., None], 0.0)
     spread_of = 1.4826 * np.median(np.abs(inside - np.median(inside, axis=0)), axis=0)
     mean = np.median(np.abs(level[band]), axis=0)
-    error = spread_of / np.sqrt(4 * np.pi * _BLUR_PX * _BAND_PX / 2)
-    if not (mean > _SURE * error / 2).any():
+    error = spread_of / np.sqrt(4 * np.pi * _BLUR_PX * _BAND_PX / 2)  # of a Gaussian mean over half a disc
+    if not (mean > _SURE * error).any():
         return fill
     bend = np.clip(spread(values=level.astype(np.float32), weight=np.minimum(share, 1.0) * band), -_MOST, _MOST)
     bent = np.exp2(_log(fill) + bend) - _FLOOR

@@ -71,7 +71,7 @@ def recall_or_analyse(*, shot: Shot, preset: Preset, scratch: Path, step: Callab
     """The study of this job's shot: read back if a worker made it before, else made and stored."""
     path = scratch / f"temporal-{CARD.version}-{preset.name}.npz"
     arrays = _read(path)
-    if arrays is not None and tuple(arrays["frames"].tolist()) == tuple(shot.frames):
+    if arrays is not None and _is_of(arrays, shot):
         return _unpacked(arrays, shot, preset, scratch)
     analysis = analyse(shot=shot, preset=preset, step=step)
     unseen = never_seen(analysis, step=step)
@@ -81,6 +81,11 @@ def recall_or_analyse(*, shot: Shot, preset: Preset, scratch: Path, step: Callab
     study = Study(analysis, keys, invented, scratch, preset.name)
     _write(path, _packed(study))
     return study
+
+
+def _is_of(arrays: Arrays, shot: Shot) -> bool:
+    frames, size = tuple(arrays["frames"].tolist()), tuple(arrays["grid"][:2].tolist())
+    return frames == tuple(shot.frames) and size == (shot.bounds.width, shot.bounds.height)
 
 
 def _packed(study: Study) -> Arrays:
