@@ -45,7 +45,10 @@ class MatteCache:
         """The mattes of a frame, equal to those put in, or None."""
         with self._lock:
             found = self._packed.get(frame)
-        return FrameMattes(*map(_unpack, found)) if found else None
+        if found is None:
+            return None
+        hole = _unpack(found[0])
+        return FrameMattes(hole, hole if found[1] is found[0] else _unpack(found[1]))
 
 
 def _pack(matte: Stitch) -> _Packed:

@@ -200,10 +200,12 @@ class FrameWriter:
         where = matte.alpha > 0
         if not where.any():
             return None
-        inside_hole = hole.alpha > 0
-        changes = np.zeros(inside_hole.shape, bool)
-        changes[matte.box.within(hole.box)] = where
-        patch = self.shot.transform.to_plate(samples[changes[inside_hole]])
+        if matte is not hole:  # the hole is larger: take the samples that may be written
+            inside_hole = hole.alpha > 0
+            changes = np.zeros(inside_hole.shape, bool)
+            changes[matte.box.within(hole.box)] = where
+            samples = samples[changes[inside_hole]]
+        patch = self.shot.transform.to_plate(samples)
         band = self.shot.planes(frame, matte.box)
         cut = {name: band.planes[name][matte.box.within(band.box)] for name in self.shot.channels}
         mixed = stitch(plate=cut, samples=patch, matte=matte, channels=self.shot.channels)

@@ -195,6 +195,8 @@ class Client:
         """End the daemon and wait until it is gone. drain: running jobs end first. Raises DaemonLost if it stays."""
         self._autostart = False
         runtime = find_daemon(self._home) if self._endpoint is None else None
+        if runtime is None and self._endpoint is None:
+            return self._drop()
         deadline_s = time.monotonic() + timeout_s
         try:
             self._ask(Stop(drain=drain), Ok)
@@ -208,15 +210,15 @@ class Client:
                     remedy="It waits for running jobs" if drain else "Look into its log",
                 )
             time.sleep(_PAUSE_S)
-        self._drop()
+        return self._drop()
 
     def _ask(self, question: Question, kind: type[_Answer]) -> _Answer:
         """Ask until there is an answer or no time left. All questions may be asked twice without harm."""
         deadline_s = time.monotonic() + self._timeout_s
         greeted = False
         while True:
+            connection = self._ready(deadline_s)
             try:
-                connection = self._ready(deadline_s)
                 answer = connection.ask(question, timeout_s=min(_PATIENCE_S, _left_s(deadline_s)))
             except DaemonLost:
                 self._drop()
@@ -270,7 +272,9 @@ class Client:
     def _check_not_stopped(self) -> None:
         """A daemon that was killed is started again; one that was stopped is not: it took its runtime file along."""
         if self._connection is None and self._endpoint is None and not self._home.runtime_file.exists():
-            raise DaemonLost("The daemon was stopped", remedy="The job waits in its journal until a daemon starts again")
+            raise DaemonLost(
+                "The daemon was stopped", remedy="The job waits in its journal until a daemon starts again"
+            )
 
     def _check_watch_refusal(self, refused: Refused) -> None:
         """Raise what cannot get better by connecting anew; a daemon that was stopped is not started again for this."""

@@ -31,6 +31,7 @@ class Connection:
         self._events: dict[bytes, Event | Refused] = {}
         self._watches: set[bytes] = set()
         self._socket = context.socket(zmq.DEALER)
+        self._is_greeted = False
         self.is_broken = False
         """True once the other end was seen to be gone."""
         _set_options(self._socket)
@@ -53,6 +54,7 @@ class Connection:
             raise error_from_body(answer.error)
         if not isinstance(answer, Welcome):
             raise Incompatible("The daemon does not answer HELLO with WELCOME", remedy="Update Second Take")
+        self._is_greeted = True
         return answer
 
     def ask(self, question: Question, *, timeout_s: float) -> Answer:
@@ -89,7 +91,9 @@ class Connection:
 
     def _send(self, question: Question, request_id: bytes, deadline_s: float) -> None:
         frames = pack(question, request_id=request_id)
-        if not self._socket.poll(_left_ms(deadline_s), zmq.POLLOUT):
+        # Once greeted, a socket that cannot be written to has lost its other end.
+        patience_ms = min(_left_ms(deadline_s), _LOOK_MS) if self._is_greeted else _left_ms(deadline_s)
+        if not self._socket.poll(patience_ms, zmq.POLLOUT):
             raise DaemonLost("The daemon cannot be reached", remedy="Start it with `secondtake daemon start`")
         self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import msgspec
+
 from secondtake_daemon.settings import Settings
 
 DOC = (Path(__file__).parents[2] / "docs" / "daemon.md").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from secondtake import errors, wire
 from secondtake.messages import Message, Status
 from secondtake.wire import Answer, Question, pack, read_answer, read_question, split

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from secondtake import Client, FixRequest, Home, Operation
 from secondtake.endpoint import Runtime, find_daemon
 from secondtake.process import is_same_process, process_start

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import msgspec
+
 from secondtake.errors import BadMatte, Cancelled, SecondTakeError
 from secondtake.messages import FixResult, Phase, Proof
 from secondtake_daemon.pipe import (

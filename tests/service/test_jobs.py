@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+
 from secondtake import (
     BadMatte,
     Busy,
@@ -118,7 +119,6 @@ def test_sick_workers_are_killed(place: Any, instruction: str) -> None:
     with pytest.raises(WorkerCrashed, match="died once"):
         client.run(place.request(instruction), timeout_s=20.0)
     assert len(place.starts()) == 1
-    place.settings()
     client.run(place.request(out="next"), timeout_s=20.0)
 
 
@@ -174,7 +174,9 @@ def test_an_acknowledged_cancel_survives_a_kill(place: Any, wait_for: Wait) -> N
 
 def test_hosts_take_turns(place: Any) -> None:
     one, other = place.client("one"), place.client("other")
-    jobs = [place.request("frame_s=0.3 frames=1", out="0")] + [place.request("frames=1", out=f"{n}") for n in range(1, 5)]
+    jobs = [place.request("frame_s=0.3 frames=1", out="0")] + [
+        place.request("frames=1", out=f"{n}") for n in range(1, 5)
+    ]
     for request in jobs[:4]:
         one.submit(request)
     other.submit(jobs[4])
@@ -331,10 +333,10 @@ def test_a_worker_that_cannot_be_started(place: Any, wait_for: Wait) -> None:
 
 
 def test_stop_while_somebody_watches(place: Any, wait_for: Wait) -> None:
-    client = place.client()
-    request = place.request("frame_s=3 stay")
-    client.submit(request)
     place.settings(quit_grace_s=0.2)
+    client = place.client()
+    request = place.request("frame_s=30 stay")
+    client.submit(request)
     watch = client.watch(request.job)
     wait_for(lambda: place.starts())
     assert next(watch).job == request.job

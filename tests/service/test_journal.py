@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+
 from secondtake.errors import BadMatte, DiskError, Incompatible, UsageError
 from secondtake.messages import FixRequest, FixResult, JobState, JobView, Operation, Proof
 from secondtake_daemon.service.events import Record, Submitted

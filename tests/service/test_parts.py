@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+
 from secondtake.errors import BadInput, NoSuchEngine, SecondTakeError, UsageError
 from secondtake.messages import Event, FixRequest, Hello, JobState, JobView, Operation, Reference, Refused
 from secondtake_daemon.engines.catalogue import CARDS, card_for, check_request, factory
@@ -175,7 +176,9 @@ def test_roots_hold_after_links_are_followed(tmp_path: Path) -> None:
     outside.mkdir()
     (show / "link").symlink_to(outside)
     (tmp_path / "door").symlink_to(show)
-    inside = replace(REQUEST, plate=f"{show}/p.####.exr", matte=f"{tmp_path}/door/m.exr", out=str(show / "new" / "take"))
+    inside = replace(
+        REQUEST, plate=f"{show}/p.####.exr", matte=f"{tmp_path}/door/m.exr", out=str(show / "new" / "take")
+    )
     check(inside, roots=[str(show)], is_remote=True)
     check(inside, roots=[str(tmp_path / "door")], is_remote=True)
     for path in (f"{show}/link/p.####.exr", f"{show}/../show-secret/p.exr", f"{outside}/p.exr", "/etc/passwd"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from msgspec.structs import replace
+
 from secondtake.errors import BadMatte, Cancelled, ErrorBody
 from secondtake.messages import FixResult, JobState, JobView, Operation, Phase, Proof
 from secondtake_daemon.service.events import (
@@ -16,6 +17,7 @@ from secondtake_daemon.service.events import (
     Instruction,
     KillWorker,
     Notify,
+    NotSent,
     Paused,
     Progress,
     QuitWorker,
@@ -325,6 +327,14 @@ def test_a_waiting_job_with_files_is_swept_when_cancelled() -> None:
     assert play.only(Sweep) == [Sweep("j")]
     play(CancelAsked("j"))
     assert not play.orders
+
+
+def test_a_job_that_was_not_sent_waits_again() -> None:
+    play = Play()
+    play(Submitted(view("j")), Submitted(view("k")), WorkerReady(1, 99))
+    play(Paused(True), NotSent(1, "j"))
+    assert not play.orders
+    assert play(Paused(False)) == [SendJob(1, "j")]
 
 
 def test_nothing_is_begun_while_the_disk_is_full() -> None:

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
+
 from secondtake.errors import BadMatte, Cancelled
 from secondtake.messages import FixResult, JobState, JobView, Operation, Phase, Proof
 from secondtake_daemon.service.events import (
@@ -120,7 +121,9 @@ class Life(RuleBasedStateMachine):
         self.feed(CancelAsked(pick.choice(jobs)))  # type: ignore[attr-defined]
 
     @precondition(lambda self: self.alive)
-    @rule(pick=st.randoms(use_true_random=False), word=st.sampled_from(["start", "start", "move", "done", "fail", "give"]))
+    @rule(
+        pick=st.randoms(use_true_random=False), word=st.sampled_from(["start", "start", "move", "done", "fail", "give"])
+    )
     def worker_speaks(self, pick: object, word: str) -> None:
         worker = pick.choice(sorted(self.alive))  # type: ignore[attr-defined]
         job = self.alive[worker]

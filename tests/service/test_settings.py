@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from secondtake.errors import UsageError
 from secondtake_daemon.settings import Settings, load_settings
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from secondtake.endpoint import Endpoint, Runtime, find_daemon, read_runtime, write_private
 from secondtake.errors import DaemonLost, DiskError
 from secondtake.home import Home
@@ -43,7 +44,9 @@ def test_a_live_daemon_is_found(home: Home) -> None:
     assert home.run.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("changes", [{"pid_start": "another"}, {"pid": 2**22 + 1}, {"pid": 0}, {"machine": "elsewhere"}])
+@pytest.mark.parametrize(
+    "changes", [{"pid_start": "another"}, {"pid": 2**22 + 1}, {"pid": 0}, {"machine": "elsewhere"}]
+)
 def test_stale_files_mean_no_daemon(home: Home, changes: dict[str, object]) -> None:
     write_private(home.runtime_file, msgspec.json.encode(runtime(**changes)))
     assert read_runtime(home) is not None

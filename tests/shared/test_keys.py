@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from secondtake.errors import Incompatible
 from secondtake.home import Home
 from secondtake.keys import allowed_keys, ensure_pair, introduce_client

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
-import secondtake
 from hypothesis import given
 from hypothesis import strategies as st
+
+import secondtake
 from secondtake import Box, ErrorBody, FrameSet, SecondTakeError, UsageError
 from secondtake.errors import error_from_body
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from secondtake.errors import SecondTakeError, TooLarge, UsageError
 from secondtake.messages import FixRequest, Ok, Operation, Status, Submit
 from secondtake.wire import ANSWER_BYTES, QUESTION_BYTES, common_version, pack, read_answer, read_question, split
@@ -13,7 +14,13 @@ ID = b"0123456789abcdef"
 def submit(instruction: str) -> Submit:
     return Submit(
         request=FixRequest(
-            job="0" * 32, shot="s", plate="/p", matte="/m", out="/o", operation=Operation.MODIFY, instruction=instruction
+            job="0" * 32,
+            shot="s",
+            plate="/p",
+            matte="/m",
+            out="/o",
+            operation=Operation.MODIFY,
+            instruction=instruction,
         )
     )
 

@@ -24,6 +24,7 @@ from secondtake_daemon.service.events import (
     Instruction,
     KillWorker,
     Notify,
+    NotSent,
     Paused,
     Progress,
     QuitWorker,
@@ -160,7 +161,7 @@ class Core:
             case StartWorker(worker):
                 return self._start_worker(worker)
             case SendJob(worker, job):
-                self._send_job(worker, job)
+                return self._send_job(worker, job)
             case SendCancel(worker, job):
                 self.supervisor.send_cancel(worker, job)
             case QuitWorker(worker):
@@ -192,16 +193,17 @@ class Core:
         self._log.info("worker started", worker=worker)
         return None
 
-    def _send_job(self, worker: int, job: str) -> None:
+    def _send_job(self, worker: int, job: str) -> Event | None:
+        if self._is_paused:
+            return NotSent(worker, job)
         try:
             order = self.journal.order(job)
         except DiskError as error:
-            # The worker's end brings the job back to the queue, without an attempt.
             self._pause(error)
-            self.supervisor.kill(worker)
-            return
+            return NotSent(worker, job)
         self._log.info("job sent", job=job, worker=worker, take=order.take)
         self.supervisor.send_job(worker, pipe.RunJob(request=order.request, take=order.take))
+        return None
 
     def _sweep(self, job: str) -> Event | None:
         try:

@@ -15,6 +15,7 @@ __all__ = [
     "Failed",
     "Instruction",
     "KillWorker",
+    "NotSent",
     "Notify",
     "Paused",
     "Progress",
@@ -113,6 +114,14 @@ class WorkerDied:
 
 
 @dataclass(frozen=True, slots=True)
+class NotSent:
+    """A job could not be given to the worker, because the journal cannot be used."""
+
+    worker: int
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What a killed worker had left of the job is removed."""
 
@@ -208,6 +217,7 @@ Event = (
     | Done
     | Failed
     | WorkerDied
+    | NotSent
     | Swept
     | Paused
     | StopAsked

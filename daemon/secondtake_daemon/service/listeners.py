@@ -83,6 +83,7 @@ class Listeners:
 
         if not zmq.has("curve"):
             raise UsageError("This libzmq has no CURVE, so tcp stays off", remedy="Install pyzmq from its own wheel")
+        _check_address(address)
         pair = ensure_pair(self._home, "daemon")
         self.own_key = introduce_client(self._home).public
         self._doorkeeper = Doorkeeper(self._context, self._home.config / "clients")
@@ -97,6 +98,13 @@ class Listeners:
         url = self.tcp.getsockopt(zmq.LAST_ENDPOINT)
         text = url.rstrip(b"\0").decode("ascii") if isinstance(url, bytes) else str(url)
         self.endpoints += (Endpoint(url=text, server_key=pair.public),)
+
+
+def _check_address(address: str) -> None:
+    """libzmq itself takes a port over 65535 and uses another one."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise UsageError(f"The daemon cannot listen on '{address}'", remedy="Write the setting 'tcp' as 127.0.0.1:0")
 
 
 def clean_after(before: Runtime | None) -> None:

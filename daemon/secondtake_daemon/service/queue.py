@@ -27,6 +27,7 @@ from secondtake_daemon.service.events import (
     Instruction,
     KillWorker,
     Notify,
+    NotSent,
     Paused,
     Progress,
     QuitWorker,
@@ -136,6 +137,8 @@ class Queue:
                 self._worker_finished(number, job, now_s, error=error)
             case WorkerDied(number, reason):
                 self._worker_died(number, reason, now_s)
+            case NotSent(number, job):
+                self._not_sent(number, job, now_s)
             case Swept(job):
                 self._swept(job)
             case Paused(on):
@@ -247,6 +250,16 @@ class Queue:
             self._lines.put_back(view.host, view.job)
             self._record(entry)
             self._out.append(Notify(view))
+
+    def _not_sent(self, number: int, job: str, now_s: float) -> None:
+        worker = self._crew.at_work(number, job)
+        if worker is None:
+            return
+        entry = self._jobs[job]
+        entry.worker = None
+        worker.job = ""
+        worker.turn(WorkerState.IDLE, now_s)
+        self._lines.put_back(entry.view.host, job)
 
     def _swept(self, job: str) -> None:
         entry = self._jobs.get(job)

@@ -19,7 +19,7 @@ _BAND_PX = 5
 _FLOOR = 0.016
 _BLUR_PX = 2.5
 _LEAST = 30
-_SURE = 1.5
+_SURE = 2.5
 _MOST = 1.0
 
 
