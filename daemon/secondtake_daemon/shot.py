@@ -82,7 +82,7 @@ class PlateShot:
 
     @property
     def bounds(self) -> Box:
-        """Union of the frames' data windows. What a frame does not cover reads as 0."""
+        """Union of the frames' data windows. What a frame does not cover reads as NaN: nobody knows what is there."""
         box = Box(0, 0, 0, 0)
         for facts in self.facts.values():
             box = box.union(facts.window)
@@ -99,7 +99,7 @@ class PlateShot:
     def plate(self, frame: int, box: Box) -> FloatImage:
         """(height, width, 3) float32 in the engine's encoding."""
         planes = self.planes(frame, box)
-        canvas = np.zeros((box.height, box.width, 3), np.float32)
+        canvas = np.full((box.height, box.width, 3), np.nan, np.float32)
         common = box.intersect(planes.box)
         for index in range(3):
             plane = planes.planes[self.channels[index % len(self.channels)]]

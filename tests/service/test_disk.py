@@ -6,20 +6,19 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
+from places import Place, wait_for
 
 from secondtake import DiskError, JobState
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit")
-Wait = Callable[..., None]
 
 
 @contextmanager
-def full_disk(place: Any) -> Iterator[None]:
+def full_disk(place: Place) -> Iterator[None]:
     """No file of the daemon can grow."""
     pid = place.daemon().pid
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
@@ -30,7 +29,7 @@ def full_disk(place: Any) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
-def test_submits_are_refused_and_the_daemon_lives(place: Any, wait_for: Wait) -> None:
+def test_submits_are_refused_and_the_daemon_lives(place: Place) -> None:
     client = place.client()
     pid = place.daemon().pid
     request = place.request("frames=1")
@@ -47,7 +46,7 @@ def test_submits_are_refused_and_the_daemon_lives(place: Any, wait_for: Wait) ->
     assert len(place.starts()) == 1
 
 
-def test_what_ends_meanwhile_is_told_when_it_is_on_disk(place: Any, wait_for: Wait) -> None:
+def test_what_ends_meanwhile_is_told_when_it_is_on_disk(place: Place) -> None:
     client, other = place.client(), place.client()
     request, waiting = place.request("frames=3 frame_s=0.2"), place.request("frames=1", out="other")
     client.submit(request)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 import zmq
+from places import Place, wait_for
 
 from secondtake import Client, Incompatible, TooLarge
 from secondtake.messages import Hello, ListEngines, Refused, Status, StatusReply, Submit, Watch, Welcome
@@ -46,7 +47,7 @@ class Raw:
 
 
 @pytest.fixture
-def raw(place: Any) -> Iterator[Raw]:
+def raw(place: Place) -> Iterator[Raw]:
     place.client()
     raw = Raw(place.daemon().endpoints[0].url)
     yield raw
@@ -68,12 +69,12 @@ def test_hello_comes_first(raw: Raw) -> None:
     assert isinstance(raw.say(HELLO), Welcome)
 
 
-def test_submit_before_hello_queues_nothing(raw: Raw, place: Any) -> None:
+def test_submit_before_hello_queues_nothing(raw: Raw, place: Place) -> None:
     assert code(raw.say(Submit(request=place.request()))) == "incompatible"
     assert place.clients[0].jobs() == []
 
 
-def test_foreign_frames_are_dropped_and_counted(raw: Raw, place: Any) -> None:
+def test_foreign_frames_are_dropped_and_counted(raw: Raw, place: Place) -> None:
     raw.say(HELLO)
     body = b'{"kind":"status"}'
     for frames in (
@@ -121,20 +122,20 @@ def test_too_large_a_body_gets_a_typed_answer(raw: Raw) -> None:
     assert isinstance(raw.say(Status()), StatusReply)
 
 
-def test_far_too_large_a_body_costs_the_connection_only(raw: Raw, place: Any) -> None:
+def test_far_too_large_a_body_costs_the_connection_only(raw: Raw, place: Place) -> None:
     raw.say(HELLO)
     assert raw.ask(TAG, ID, b"x" * (8 * QUESTION_BYTES), timeout_ms=300) is None
     assert place.clients[0].status().rss_bytes < 200 * 2**20
 
 
-def test_a_client_sees_too_large_before_it_sends(place: Any) -> None:
+def test_a_client_sees_too_large_before_it_sends(place: Place) -> None:
     client = place.client()
     with pytest.raises(TooLarge, match="over the limit"):
         client.submit(place.request("x" * QUESTION_BYTES))
     assert client.jobs() == []
 
 
-def test_bytes_that_are_no_zeromq(raw: Raw, place: Any) -> None:
+def test_bytes_that_are_no_zeromq(raw: Raw, place: Place) -> None:
     path = place.daemon().endpoints[0].url.removeprefix("ipc://")
     for junk in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(4096), b"\xff" + b"\x00" * 8 + b"\x01\x7f"):
         with socket.socket(socket.AF_UNIX) as plain:
@@ -148,7 +149,7 @@ def test_bytes_that_are_no_zeromq(raw: Raw, place: Any) -> None:
         plain.close()
 
 
-def test_a_client_of_a_newer_protocol(place: Any) -> None:
+def test_a_client_of_a_newer_protocol(place: Place) -> None:
     place.client()
     with pytest.raises(Incompatible) as caught:
         Client.connect(home=place.root, protocol=(2, 3))
@@ -159,20 +160,20 @@ def test_a_client_of_a_newer_protocol(place: Any) -> None:
 
 
 @pytest.mark.parametrize("spoken", ["(2, 2)", "(5, 9)"])
-def test_a_daemon_of_a_newer_protocol(place: Any, wait_for: Callable[..., None], spoken: str) -> None:
+def test_a_daemon_of_a_newer_protocol(place: Place, spoken: str) -> None:
     place.spawn(code=NEWER.format(range=spoken))
     wait_for(lambda: place.home.runtime_file.exists())
     with pytest.raises(Incompatible, match="The client speaks protocol 1, the daemon"):
         place.client()
 
 
-def test_a_daemon_that_still_speaks_the_old_protocol(place: Any, wait_for: Callable[..., None]) -> None:
+def test_a_daemon_that_still_speaks_the_old_protocol(place: Place) -> None:
     place.spawn(code=NEWER.format(range="(1, 9)"))
     wait_for(lambda: place.home.runtime_file.exists())
     assert place.client().welcome.protocol == 1
 
 
-def test_a_watcher_that_never_reads_holds_nobody_up(raw: Raw, place: Any) -> None:
+def test_a_watcher_that_never_reads_holds_nobody_up(raw: Raw, place: Place) -> None:
     raw.socket.rcvhwm = 1
     raw.say(HELLO)
     client = place.clients[0]
@@ -188,7 +189,7 @@ def test_a_watcher_that_never_reads_holds_nobody_up(raw: Raw, place: Any) -> Non
     list(client.watch(request.job))
 
 
-def test_many_answers_that_are_never_read(raw: Raw, place: Any) -> None:
+def test_many_answers_that_are_never_read(raw: Raw, place: Place) -> None:
     raw.say(HELLO)
     for _ in range(5000):
         raw.socket.send_multipart(pack(ListEngines(), request_id=ID))

@@ -7,11 +7,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from places import Place, is_alive, wait_for
 
 from secondtake import (
     BadMatte,
@@ -28,10 +27,8 @@ from secondtake import (
 )
 from secondtake.process import process_start
 
-Wait = Callable[..., None]
 
-
-def test_a_job_from_submit_to_take(place: Any) -> None:
+def test_a_job_from_submit_to_take(place: Place) -> None:
     client = place.client("maya")
     request = place.request("frames=3")
     submitted = client.submit(request)
@@ -48,7 +45,7 @@ def test_a_job_from_submit_to_take(place: Any) -> None:
     assert place.starts() == place.starts()[:1]
 
 
-def test_typed_failures_come_through(place: Any) -> None:
+def test_typed_failures_come_through(place: Place) -> None:
     client = place.client()
     with pytest.raises(BadMatte, match="empty") as caught:
         client.run(place.request("fail"))
@@ -56,7 +53,7 @@ def test_typed_failures_come_through(place: Any) -> None:
     assert client.status().running == 0
 
 
-def test_kill_9_of_the_daemon_and_the_job_goes_on(place: Any, wait_for: Wait, is_alive: Callable[[int], bool]) -> None:
+def test_kill_9_of_the_daemon_and_the_job_goes_on(place: Place) -> None:
     client = place.client()
     request = place.request("frames=6 frame_s=0.15")
     client.submit(request)
@@ -67,7 +64,7 @@ def test_kill_9_of_the_daemon_and_the_job_goes_on(place: Any, wait_for: Wait, is
         if view.done == 2 and killed is None:
             worker = place.starts()[0]
             killed = place.kill()
-            wait_for(lambda: not is_alive(worker))  # it dies with the daemon
+            wait_for(lambda pid=worker: not is_alive(pid))  # it dies with the daemon
     assert states[-1][0] is JobState.DONE
     assert place.daemon().instance != killed.instance
     assert client.jobs(job=request.job)[0].attempts == 0
@@ -77,7 +74,7 @@ def test_kill_9_of_the_daemon_and_the_job_goes_on(place: Any, wait_for: Wait, is
     assert makers[5] == str(place.starts()[1])
 
 
-def test_kill_9_of_the_worker_and_the_job_goes_on(place: Any) -> None:
+def test_kill_9_of_the_worker_and_the_job_goes_on(place: Place) -> None:
     client = place.client()
     request = place.request("frames=6 frame_s=0.1")
     client.submit(request)
@@ -89,7 +86,7 @@ def test_kill_9_of_the_worker_and_the_job_goes_on(place: Any) -> None:
     assert len(place.starts()) == 2
 
 
-def test_a_job_that_kills_its_workers_fails_and_leaves_nothing(place: Any) -> None:
+def test_a_job_that_kills_its_workers_fails_and_leaves_nothing(place: Place) -> None:
     place.settings(max_attempts=2)
     client = place.client()
     request = place.request("frames=5 crash_at=3")
@@ -100,7 +97,7 @@ def test_a_job_that_kills_its_workers_fails_and_leaves_nothing(place: Any) -> No
     client.run(place.request(out="next"))  # the daemon is well
 
 
-def test_deaths_before_the_start_do_not_count(place: Any, wait_for: Wait) -> None:
+def test_deaths_before_the_start_do_not_count(place: Place) -> None:
     place.settings(max_attempts=1)
     client = place.client()
     request = place.request("die_early")
@@ -112,7 +109,7 @@ def test_deaths_before_the_start_do_not_count(place: Any, wait_for: Wait) -> Non
 
 
 @pytest.mark.parametrize("instruction", ["hang_at=2", "mute", "nonsense hang_at=2", "endless"])
-def test_sick_workers_are_killed(place: Any, instruction: str) -> None:
+def test_sick_workers_are_killed(place: Place, instruction: str) -> None:
     hang_timeout_s = 0.6 if instruction == "hang_at=2" else 600.0
     place.settings(max_attempts=1, hang_timeout_s=hang_timeout_s, beat_timeout_s=1.0)
     client = place.client()
@@ -122,7 +119,7 @@ def test_sick_workers_are_killed(place: Any, instruction: str) -> None:
     client.run(place.request(out="next"), timeout_s=20.0)
 
 
-def test_cancel_while_queued(place: Any) -> None:
+def test_cancel_while_queued(place: Place) -> None:
     client = place.client()
     running, waiting = place.request("frame_s=30"), place.request(out="other")
     client.submit(running)
@@ -133,7 +130,7 @@ def test_cancel_while_queued(place: Any) -> None:
         client.run(waiting)
 
 
-def test_cancel_while_running_keeps_the_worker(place: Any, wait_for: Wait) -> None:
+def test_cancel_while_running_keeps_the_worker(place: Place) -> None:
     client = place.client()
     request = place.request("frame_s=30")
     client.submit(request)
@@ -145,7 +142,7 @@ def test_cancel_while_running_keeps_the_worker(place: Any, wait_for: Wait) -> No
     assert place.starts("next") == place.starts("out")
 
 
-def test_a_worker_that_ignores_cancel_is_killed(place: Any, wait_for: Wait, is_alive: Callable[[int], bool]) -> None:
+def test_a_worker_that_ignores_cancel_is_killed(place: Place) -> None:
     place.settings(cancel_grace_s=0.3)
     client = place.client()
     request = place.request("frames=3 deaf hang_at=3")
@@ -160,7 +157,7 @@ def test_a_worker_that_ignores_cancel_is_killed(place: Any, wait_for: Wait, is_a
     assert client.jobs(job=request.job)[0].attempts == 0
 
 
-def test_an_acknowledged_cancel_survives_a_kill(place: Any, wait_for: Wait) -> None:
+def test_an_acknowledged_cancel_survives_a_kill(place: Place) -> None:
     place.settings(cancel_grace_s=60.0)
     client = place.client()
     request = place.request("frames=3 deaf hang_at=3")
@@ -172,7 +169,7 @@ def test_an_acknowledged_cancel_survives_a_kill(place: Any, wait_for: Wait) -> N
     assert sorted(path.name for path in (place.root / "out").iterdir()) == ["starts"]
 
 
-def test_hosts_take_turns(place: Any) -> None:
+def test_hosts_take_turns(place: Place) -> None:
     one, other = place.client("one"), place.client("other")
     jobs = [place.request("frame_s=0.3 frames=1", out="0")] + [
         place.request("frames=1", out=f"{n}") for n in range(1, 5)
@@ -186,7 +183,7 @@ def test_hosts_take_turns(place: Any) -> None:
     assert sorted(begun, key=begun.__getitem__) == [0, 1, 4, 2, 3] or sorted(begun, key=begun.__getitem__)[1] == 4
 
 
-def test_a_full_queue_says_so(place: Any) -> None:
+def test_a_full_queue_says_so(place: Place) -> None:
     place.settings(queue_jobs=3)
     client = place.client()
     requests = [place.request("frame_s=30", out=f"{n}") for n in range(4)]
@@ -199,7 +196,7 @@ def test_a_full_queue_says_so(place: Any) -> None:
     client.submit(requests[3])
 
 
-def test_ids_are_idempotent(place: Any) -> None:
+def test_ids_are_idempotent(place: Place) -> None:
     client = place.client()
     request = place.request("frames=1")
     first = client.run(request)
@@ -213,7 +210,7 @@ def test_ids_are_idempotent(place: Any) -> None:
     assert client.status().finished == 1
 
 
-def test_refusals_before_anything_is_queued(place: Any) -> None:
+def test_refusals_before_anything_is_queued(place: Place) -> None:
     client = place.client()
     with pytest.raises(NoSuchEngine, match="cannot restyle"):
         client.submit(place.request(operation=Operation.RESTYLE))
@@ -227,7 +224,7 @@ def test_refusals_before_anything_is_queued(place: Any) -> None:
     assert client.jobs() == []
 
 
-def test_a_restart_with_a_full_queue(place: Any) -> None:
+def test_a_restart_with_a_full_queue(place: Place) -> None:
     client = place.client()
     requests = [place.request("frames=1", out=f"{n}") for n in range(20)]
     client.submit(place.request("frame_s=0.5", out="first"))
@@ -239,7 +236,7 @@ def test_a_restart_with_a_full_queue(place: Any) -> None:
     assert [len(place.starts(f"{n}")) for n in range(20)] == [1] * 20
 
 
-def test_two_clients_one_watches(place: Any) -> None:
+def test_two_clients_one_watches(place: Place) -> None:
     watcher, other = place.client("watcher"), place.client("other")
     request = place.request("frames=4 frame_s=0.1")
     watcher.submit(request)
@@ -253,7 +250,7 @@ def test_two_clients_one_watches(place: Any) -> None:
     assert [view.state for view in other.watch(request.job)] == [JobState.DONE]
 
 
-def test_status_stays_quick_while_it_is_busy(place: Any) -> None:
+def test_status_stays_quick_while_it_is_busy(place: Place) -> None:
     client = place.client()
     client.submit(place.request("frames=100000"))
     slowest = []
@@ -276,7 +273,7 @@ def test_status_stays_quick_while_it_is_busy(place: Any) -> None:
     assert slowest[198] < 1.0
 
 
-def test_the_daemon_imports_no_pixel_library(place: Any, wait_for: Wait) -> None:
+def test_the_daemon_imports_no_pixel_library(place: Place) -> None:
     code = (
         "import sys, threading, time\n"
         "def look():\n"
@@ -305,7 +302,7 @@ def test_the_daemon_imports_no_pixel_library(place: Any, wait_for: Wait) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process groups in /proc")
-def test_helpers_of_a_worker_die_with_it(place: Any, wait_for: Wait) -> None:
+def test_helpers_of_a_worker_die_with_it(place: Place) -> None:
     helper = place.root / "helper.py"
     helper.write_text(
         "import subprocess, sys, runpy\n"
@@ -322,7 +319,7 @@ def test_helpers_of_a_worker_die_with_it(place: Any, wait_for: Wait) -> None:
     wait_for(lambda: not process_start(pid))
 
 
-def test_a_worker_that_cannot_be_started(place: Any, wait_for: Wait) -> None:
+def test_a_worker_that_cannot_be_started(place: Place) -> None:
     place.settings(worker_command=["/does/not/exist"])
     client = place.client()
     request = place.request()
@@ -332,7 +329,7 @@ def test_a_worker_that_cannot_be_started(place: Any, wait_for: Wait) -> None:
     assert client.cancel(request.job).state is JobState.CANCELLED
 
 
-def test_stop_while_somebody_watches(place: Any, wait_for: Wait) -> None:
+def test_stop_while_somebody_watches(place: Place) -> None:
     place.settings(quit_grace_s=0.2)
     client = place.client()
     request = place.request("frame_s=30 stay")

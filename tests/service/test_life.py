@@ -9,21 +9,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from places import Place, is_alive, wait_for
 
 from secondtake import Client, DaemonLost, JobState, ensure_daemon
 from secondtake.endpoint import Endpoint, Runtime, read_runtime
 from secondtake.process import process_start
 
-Wait = Callable[..., None]
 
-
-def test_ready_in_time(place: Any) -> None:
+def test_ready_in_time(place: Place) -> None:
     started = time.monotonic()
     client = place.client()
     seconds = time.monotonic() - started
@@ -31,7 +28,7 @@ def test_ready_in_time(place: Any) -> None:
     assert seconds < 3.0
 
 
-def test_two_daemons_at_once(place: Any) -> None:
+def test_two_daemons_at_once(place: Place) -> None:
     place.client()
     pid = place.daemon().pid
     for arguments, status in ((["--autostart"], 0), ([], 10)):
@@ -42,7 +39,7 @@ def test_two_daemons_at_once(place: Any) -> None:
     assert place.daemon().pid == pid
 
 
-def test_five_clients_start_one_daemon(place: Any) -> None:
+def test_five_clients_start_one_daemon(place: Place) -> None:
     instances: list[str] = []
     errors: list[BaseException] = []
 
@@ -65,13 +62,13 @@ def test_five_clients_start_one_daemon(place: Any) -> None:
     assert place.log().count('"ready"') == 1
 
 
-def test_no_daemon_and_no_autostart(place: Any) -> None:
+def test_no_daemon_and_no_autostart(place: Place) -> None:
     with pytest.raises(DaemonLost, match="No daemon runs"):
         place.client(autostart=False)
     assert not place.home.runtime_file.exists()
 
 
-def test_a_stale_runtime_file(place: Any) -> None:
+def test_a_stale_runtime_file(place: Place) -> None:
     place.client().close()
     killed = place.kill()
     assert read_runtime(place.home) == killed
@@ -80,7 +77,7 @@ def test_a_stale_runtime_file(place: Any) -> None:
     assert place.client().status().instance != killed.instance
 
 
-def test_a_runtime_file_whose_pid_is_somebody_else(place: Any) -> None:
+def test_a_runtime_file_whose_pid_is_somebody_else(place: Place) -> None:
     place.client().close()
     killed = place.kill()
     foreign = msgspec.structs.replace(killed, pid=os.getpid())
@@ -88,14 +85,14 @@ def test_a_runtime_file_whose_pid_is_somebody_else(place: Any) -> None:
     assert place.client().status().pid != os.getpid()
 
 
-def test_a_half_written_runtime_file(place: Any) -> None:
+def test_a_half_written_runtime_file(place: Place) -> None:
     place.client().close()
     place.kill()
     place.home.runtime_file.write_bytes(place.home.runtime_file.read_bytes()[:50])
     assert place.client().status().pid == place.daemon().pid
 
 
-def test_a_runtime_file_that_lies_costs_no_more_than_the_timeout(place: Any) -> None:
+def test_a_runtime_file_that_lies_costs_no_more_than_the_timeout(place: Place) -> None:
     lie = Runtime(
         pid=os.getpid(),
         pid_start=process_start(os.getpid()),
@@ -114,7 +111,7 @@ def test_a_runtime_file_that_lies_costs_no_more_than_the_timeout(place: Any) -> 
     place.home.runtime_file.unlink()
 
 
-def test_a_daemon_that_hangs_does_not_hang_its_client(place: Any) -> None:
+def test_a_daemon_that_hangs_does_not_hang_its_client(place: Place) -> None:
     client = place.client(timeout_s=1.0)
     os.kill(place.daemon().pid, signal.SIGSTOP)
     try:
@@ -127,7 +124,7 @@ def test_a_daemon_that_hangs_does_not_hang_its_client(place: Any) -> None:
     assert client.status().pid == place.daemon().pid
 
 
-def test_idle_exit(place: Any, wait_for: Wait) -> None:
+def test_idle_exit(place: Place) -> None:
     place.settings(idle_exit_s=0.6, worker_idle_s=0.2)
     client = place.client()
     runtime = place.daemon()
@@ -146,7 +143,7 @@ def test_idle_exit(place: Any, wait_for: Wait) -> None:
     assert place.daemon().instance != runtime.instance
 
 
-def test_a_worker_without_work_ends(place: Any, wait_for: Wait, is_alive: Callable[[int], bool]) -> None:
+def test_a_worker_without_work_ends(place: Place) -> None:
     place.settings(worker_idle_s=0.3)
     client = place.client()
     client.run(place.request("frames=1"))
@@ -155,7 +152,7 @@ def test_a_worker_without_work_ends(place: Any, wait_for: Wait, is_alive: Callab
     assert "degraded" not in client.status().condition
 
 
-def test_it_dies_with_its_owner(place: Any, wait_for: Wait) -> None:
+def test_it_dies_with_its_owner(place: Place) -> None:
     owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     runtime = ensure_daemon(place.home, owner_pid=owner.pid)
     client = place.client()
@@ -169,13 +166,13 @@ def test_it_dies_with_its_owner(place: Any, wait_for: Wait) -> None:
     assert '"the owner is gone"' in place.log()
 
 
-def test_an_owner_that_does_not_exist(place: Any) -> None:
+def test_an_owner_that_does_not_exist(place: Place) -> None:
     with pytest.raises(DaemonLost, match="does not exist"):
         ensure_daemon(place.home, owner_pid=2**22 + 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_stop_it_in_order(place: Any, wait_for: Wait, is_alive: Callable[[int], bool], number: int) -> None:
+def test_signals_stop_it_in_order(place: Place, number: int) -> None:
     process = place.spawn()
     wait_for(lambda: place.home.runtime_file.exists())
     client = place.client(autostart=False)
@@ -191,7 +188,7 @@ def test_signals_stop_it_in_order(place: Any, wait_for: Wait, is_alive: Callable
     again.cancel(request.job)
 
 
-def test_stop_kills_workers_that_stay(place: Any, wait_for: Wait, is_alive: Callable[[int], bool]) -> None:
+def test_stop_kills_workers_that_stay(place: Place) -> None:
     place.settings(quit_grace_s=0.3)
     client = place.client()
     client.submit(place.request("frame_s=30 stay"))
@@ -202,7 +199,7 @@ def test_stop_kills_workers_that_stay(place: Any, wait_for: Wait, is_alive: Call
     assert not is_alive(place.starts()[0])
 
 
-def test_stop_with_drain_waits_for_what_runs(place: Any, wait_for: Wait) -> None:
+def test_stop_with_drain_waits_for_what_runs(place: Place) -> None:
     client, other = place.client(), place.client()
     running, waiting = place.request("frames=2 frame_s=0.3"), place.request(out="other")
     client.submit(running)
@@ -217,14 +214,14 @@ def test_stop_with_drain_waits_for_what_runs(place: Any, wait_for: Wait) -> None
     assert other.status().pid == place.daemon().pid
 
 
-def test_stop_without_a_daemon_starts_none(place: Any) -> None:
+def test_stop_without_a_daemon_starts_none(place: Place) -> None:
     client = place.client()
     client.stop()
     client.stop()
     assert not place.home.runtime_file.exists()
 
 
-def test_a_long_home_gets_a_short_socket(place: Any) -> None:
+def test_a_long_home_gets_a_short_socket(place: Place) -> None:
     root = place.root / ("deep" * 20) / ("deeper" * 10)
     folders = []
     for _ in range(2):
@@ -243,14 +240,14 @@ def test_a_long_home_gets_a_short_socket(place: Any) -> None:
     assert not any(folder.exists() for folder in folders)
 
 
-def test_wrong_settings_are_told_to_who_started_it(place: Any) -> None:
+def test_wrong_settings_are_told_to_who_started_it(place: Place) -> None:
     place.settings(wokers=2)
     with pytest.raises(DaemonLost, match="Unknown setting 'wokers'"):
         place.client()
     assert place.spawn().wait(10) == 2
 
 
-def test_a_home_that_cannot_be_written(place: Any) -> None:
+def test_a_home_that_cannot_be_written(place: Place) -> None:
     (place.root / "file").write_text("")
     process = subprocess.run(
         [sys.executable, "-m", "secondtake_daemon.service", "--home", str(place.root / "file" / "x")],
@@ -263,7 +260,7 @@ def test_a_home_that_cannot_be_written(place: Any) -> None:
     assert process.stderr.count(b"\n") == 1
 
 
-def test_orphaned_workers_are_killed(place: Any, wait_for: Wait) -> None:
+def test_orphaned_workers_are_killed(place: Place) -> None:
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     (place.home.run / f"{orphan.pid}.worker").write_text(process_start(orphan.pid))
     bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
@@ -275,12 +272,12 @@ def test_orphaned_workers_are_killed(place: Any, wait_for: Wait) -> None:
     assert list(place.home.run.glob("*.worker")) == []
 
 
-def test_the_launcher_file_names_our_python(place: Any) -> None:
+def test_the_launcher_file_names_our_python(place: Place) -> None:
     place.client()
     assert msgspec.json.decode(place.home.launcher_file.read_bytes()) == {"python": sys.executable}
 
 
-def test_environment_of_workers(place: Any) -> None:
+def test_environment_of_workers(place: Place) -> None:
     show = place.root / "show.py"
     show.write_text(
         "import json, os, sys\n"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import zmq
 from msgspec.structs import replace
+from places import Place
 
 from secondtake import BadInput, Client, DaemonLost, KeyPair
 from secondtake.endpoint import Endpoint
@@ -19,14 +20,14 @@ from secondtake_daemon.service.access import Doorkeeper, require_curve
 
 
 @pytest.fixture
-def endpoint(place: Any) -> Endpoint:
+def endpoint(place: Place) -> Endpoint:
     place.settings(tcp="127.0.0.1:0", roots=[])
     place.client()
     (endpoint,) = [endpoint for endpoint in place.daemon().endpoints if endpoint.url.startswith("tcp:")]
     return endpoint
 
 
-def connect(place: Any, endpoint: Endpoint, keys: KeyPair | None, *, timeout_s: float = 3.0) -> Client:
+def connect(place: Place, endpoint: Endpoint, keys: KeyPair | None, *, timeout_s: float = 3.0) -> Client:
     client = Client.connect(home=place.root, endpoint=endpoint, keys=keys, timeout_s=timeout_s, client="remote")
     place.clients.append(client)
     return client
@@ -37,20 +38,20 @@ def stranger() -> KeyPair:
     return KeyPair(public.decode(), secret.decode())
 
 
-def allow(place: Any, name: str, keys: KeyPair) -> Path:
+def allow(place: Place, name: str, keys: KeyPair) -> Path:
     file = place.home.config / "clients" / f"{name}.key"
     file.write_text(f"public {keys.public}\n")
     return file
 
 
-def test_the_users_own_client(place: Any, endpoint: Endpoint) -> None:
+def test_the_users_own_client(place: Place, endpoint: Endpoint) -> None:
     client = connect(place, endpoint, None)
     assert client.status().pid == place.daemon().pid
     client.run(place.request("frames=1"))  # it may name any file, as over ipc
     assert "127.0.0.1" in endpoint.url
 
 
-def test_keys_that_are_not_allowed_are_refused(place: Any, endpoint: Endpoint) -> None:
+def test_keys_that_are_not_allowed_are_refused(place: Place, endpoint: Endpoint) -> None:
     with pytest.raises(DaemonLost):
         connect(place, endpoint, stranger(), timeout_s=0.7)
     own = ensure_pair(place.home, "client")
@@ -62,7 +63,7 @@ def test_keys_that_are_not_allowed_are_refused(place: Any, endpoint: Endpoint) -
     assert place.clients[0].status().clients == 1
 
 
-def test_no_key_at_all_is_refused(place: Any, endpoint: Endpoint) -> None:
+def test_no_key_at_all_is_refused(place: Place, endpoint: Endpoint) -> None:
     context = zmq.Context()
     with context.socket(zmq.DEALER) as plain:
         plain.linger = 0
@@ -72,7 +73,7 @@ def test_no_key_at_all_is_refused(place: Any, endpoint: Endpoint) -> None:
     context.destroy(linger=0)
 
 
-def test_allow_and_revoke_take_effect_at_once(place: Any, endpoint: Endpoint) -> None:
+def test_allow_and_revoke_take_effect_at_once(place: Place, endpoint: Endpoint) -> None:
     keys = stranger()
     file = allow(place, "farm", keys)
     connect(place, endpoint, keys).status()
@@ -81,7 +82,7 @@ def test_allow_and_revoke_take_effect_at_once(place: Any, endpoint: Endpoint) ->
         connect(place, endpoint, keys, timeout_s=0.7)
 
 
-def test_others_need_roots(place: Any, endpoint: Endpoint) -> None:
+def test_others_need_roots(place: Place, endpoint: Endpoint) -> None:
     keys = stranger()
     allow(place, "farm", keys)
     client = connect(place, endpoint, keys)
@@ -98,7 +99,7 @@ def test_others_need_roots(place: Any, endpoint: Endpoint) -> None:
     assert client.run(inside).frames == (1, 2, 3)
 
 
-def test_the_daemons_key_survives_restarts_and_secrets_stay_secret(place: Any, endpoint: Endpoint) -> None:
+def test_the_daemons_key_survives_restarts_and_secrets_stay_secret(place: Place, endpoint: Endpoint) -> None:
     secrets = {ensure_pair(place.home, name).secret for name in ("client", "daemon")}
     place.clients[0].stop()
     place.client()
@@ -109,7 +110,7 @@ def test_the_daemons_key_survives_restarts_and_secrets_stay_secret(place: Any, e
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "256.1.1.1:0"])
-def test_an_address_that_cannot_be_used(place: Any, address: str) -> None:
+def test_an_address_that_cannot_be_used(place: Place, address: str) -> None:
     place.settings(tcp=address)
     with pytest.raises(DaemonLost, match="cannot listen on"):
         place.client()
