@@ -161,15 +161,6 @@ def test_interrupt_cancels_and_waits(
     assert secondtake("jobs", job, "--json").json["jobs"][0]["state"] == "cancelled"
 
 
-def test_interrupt_before_the_daemon_is_asked(arguments: list[str], tmp_path: Path, home: Path) -> None:
-    running = start(arguments, home)
-    time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    running.communicate(timeout=20)
-    assert running.returncode in (3, 130, -signal.SIGINT)
-    assert not (tmp_path / "out").exists()
-
-
 def test_without_a_daemon(secondtake: Command, arguments: list[str]) -> None:
     secondtake("daemon", "stop")
     for words in (["daemon", "status"], [*arguments, "--no-start"]):
@@ -222,7 +213,7 @@ def test_doctor(secondtake: Command, home: Path) -> None:
     assert {"python", "OpenEXR", "daemon", "folder data", "space cache", "colour", "movies"} <= set(checks)
     assert str(home) in checks["folder data"]["found"]
     assert "pid" in checks["daemon"]["found"]
-    assert not [path for path in home.rglob(".doctor-*")]
+    assert not list(home.rglob(".doctor-*"))
 
 
 def test_doctor_names_what_is_wrong(secondtake: Command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_meaning_is_the_one_in_the_code() -> None:
     body = ast.parse(inspect.getsource(Settings)).body[0].body
     said = {
         field.target.id: text.value.value
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
     }
     for name, _, _, meaning in ROWS:

@@ -13,7 +13,7 @@ from secondtake.messages import Message, Status
 from secondtake.wire import Answer, Question, pack, read_answer, read_question, split
 
 DOC = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
-SECTIONS = {title: body for title, body in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", DOC, re.S | re.M)}
+SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", DOC, re.S | re.M))
 REQUEST_ID = bytes(range(16))
 
 

@@ -183,7 +183,7 @@ def test_corrupt_pixels(shot: Shot) -> None:
     data = bytearray(shot.plate_file().read_bytes())
     data[-300:] = bytes(value ^ 0x5A for value in data[-300:])  # inside the last chunk, which the matte touches
     shot.plate_file().write_bytes(data)
-    shot.refused(code="bad_image", says="XX", path=shot.plate_file())
+    shot.refused(code="bad_image", says="pixels are damaged", path=shot.plate_file())
 
 
 def test_an_absurd_header(shot: Shot) -> None:

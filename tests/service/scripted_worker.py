@@ -122,7 +122,7 @@ def main() -> None:
         came.acquire()
         order = jobs.pop(0)
         _words.clear()
-        _words.update((word.split("=") + [""])[:2] for word in order.request.instruction.split())
+        _words.update([*word.split("="), ""][:2] for word in order.request.instruction.split())
         if "die_early" in _words:
             os._exit(3)
         say(JobStarted(job=order.request.job))

@@ -279,7 +279,7 @@ def test_the_daemon_imports_no_pixel_library(place: Place) -> None:
         "def look():\n"
         "    while True:\n"
         "        time.sleep(0.1)\n"
-        "        heavy = {'numpy', 'cv2', 'OpenEXR', 'OpenImageIO', 'PyOpenColorIO', 'av', 'torch'} & set(sys.modules)\n"
+        "        heavy = {'numpy', 'cv2', 'OpenEXR', 'OpenImageIO', 'PyOpenColorIO', 'torch'} & set(sys.modules)\n"
         "        sys.stdout.write(f'{sorted(heavy)}\\n'); sys.stdout.flush()\n"
         "threading.Thread(target=look, daemon=True).start()\n"
         "from secondtake_daemon.service.__main__ import main\n"

@@ -116,7 +116,7 @@ def test_a_daemon_that_hangs_does_not_hang_its_client(place: Place) -> None:
     os.kill(place.daemon().pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
-        with pytest.raises(DaemonLost, match="in time|reached"):
+        with pytest.raises(DaemonLost, match=r"in time|reached"):
             client.status()
         assert time.monotonic() - started < 3.0
     finally:
@@ -281,7 +281,9 @@ def test_environment_of_workers(place: Place) -> None:
     show = place.root / "show.py"
     show.write_text(
         "import json, os, sys\n"
-        f"json.dump([dict(os.environ), sys.argv[1:], os.getcwd(), os.getsid(0)], open({str(place.root / 'seen')!r}, 'w'))\n"
+        f"seen = open({str(place.root / 'seen')!r}, 'w')\n"
+        "json.dump([dict(os.environ), sys.argv[1:], os.getcwd(), os.getsid(0)], seen)\n"
+        "seen.close()\n"
         f"os.replace({str(place.root / 'seen')!r}, {str(place.root / 'seen.json')!r})\n"
     )
     place.settings(worker_command=[sys.executable, str(show)], worker_threads=3)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import uuid
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_take_id_grows_until_it_is_free(job: uuid.UUID, taken_count: int) -> Non
         names.append(take_id(job.hex, is_taken=taken.__contains__))
     assert [len(name) for name in names] == list(range(7, 8 + taken_count))
     assert all(name[0] == "t" and not set(name[1:]) - set("0123456789abcdefghjkmnpqrstvwxyz") for name in names)
-    assert all(longer.startswith(shorter) for shorter, longer in zip(names, names[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(names))
 
 
 def test_hosts_take_turns() -> None:
@@ -224,4 +224,4 @@ def test_intake_never_fails_untyped(shot: str, path: str) -> None:
         check(request, roots=("/",), is_remote=False)
     except SecondTakeError:
         return
-    assert os.path.isabs(path)
+    assert Path(path).is_absolute()

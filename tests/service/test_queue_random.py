@@ -48,6 +48,9 @@ RESULT = FixResult(
 SETTINGS = Settings(workers=3, max_attempts=2, queue_jobs=6, hang_timeout_s=40.0, beat_timeout_s=20.0)
 
 
+WORDS = st.sampled_from(["start", "start", "move", "done", "fail", "give up"])
+
+
 class Life(RuleBasedStateMachine):
     """Plays daemon, workers and journal around one queue. The journal is what the last Record of a job said."""
 
@@ -121,9 +124,7 @@ class Life(RuleBasedStateMachine):
         self.feed(CancelAsked(pick.choice(jobs)))  # type: ignore[attr-defined]
 
     @precondition(lambda self: self.alive)
-    @rule(
-        pick=st.randoms(use_true_random=False), word=st.sampled_from(["start", "start", "move", "done", "fail", "give"])
-    )
+    @rule(pick=st.randoms(use_true_random=False), word=WORDS)
     def worker_speaks(self, pick: object, word: str) -> None:
         worker = pick.choice(sorted(self.alive))  # type: ignore[attr-defined]
         job = self.alive[worker]

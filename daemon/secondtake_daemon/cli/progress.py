@@ -1,4 +1,5 @@
-"""Progress of a job on stderr: a bar on a terminal; elsewhere two plain lines a second, and each phase's end."""
+"""Progress of a job on stderr: a bar on a terminal, elsewhere plain lines: each phase's begin and end, and between them
+two a second."""
 
 from __future__ import annotations
 
@@ -46,6 +47,7 @@ class _Lines:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._last = ""
+        self._what = ""
         self._said_at = float("-inf")
 
     def __enter__(self) -> Display:
@@ -59,11 +61,11 @@ class _Lines:
     def show(self, what: str, *, done: int = 0, total: int = 0, frame: int | None = None) -> None:
         text = f"{what} {done}/{total}" if total else what
         now = time.monotonic()
-        is_end = bool(total) and done == total
-        if text == self._last or (now - self._said_at < _LINE_PAUSE_S and not is_end):
+        is_landmark = what != self._what or (bool(total) and done == total)
+        if text == self._last or (now - self._said_at < _LINE_PAUSE_S and not is_landmark):
             return
         self._output.message(text)
-        self._last, self._said_at = text, now
+        self._last, self._what, self._said_at = text, what, now
 
 
 class _Bar:

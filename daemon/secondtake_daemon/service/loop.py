@@ -193,7 +193,7 @@ class Service:
 
     def _close(self) -> None:
         self._instance.withdraw()
-        gone = DaemonLost("The daemon was stopped", remedy="The job waits in its journal until a daemon starts again")
+        gone = DaemonLost("The daemon was stopped", remedy="The job waits in its journal for the next daemon")
         self._core.watchers.dismiss(self._send, refusal(gone))
         self._core.close()
         self._listeners.close()

@@ -1,0 +1,52 @@
+# The six commands. Each sets up .venv on first use, with nothing but Python's own venv and pip.
+.PHONY: demo test check fmt bench package clean
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+JOBS ?= 2
+
+# What `secondtake` needs, and what developing it needs.
+RUN := .venv/.run
+DEV := .venv/.dev
+
+demo: $(RUN)  ## Fix a real shot, verify it, and write a before/after picture and movie to out/demo.
+	@SECONDTAKE_HOME=$(CURDIR)/out/home $(BIN)/secondtake demo --out out/demo; status=$$?; \
+	SECONDTAKE_HOME=$(CURDIR)/out/home $(BIN)/secondtake daemon stop >/dev/null; exit $$status
+
+test: $(DEV)  ## All tests.
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
+
+check: $(DEV)  ## Format, lint, types, import layers.
+	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make fmt'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timings >.venv/imports.log || { cat .venv/imports.log; exit 1; }
+
+fmt: $(DEV)  ## Put the code into its form.
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+bench: $(DEV)  ## Benchmarks: a table on stderr, JSON as the last line of stdout.
+	@$(BIN)/python tests/bench/run.py
+
+package: $(DEV)  ## Build what can be installed, into dist/.
+	@$(BIN)/python installers/build.py
+
+clean:  ## Remove what was made here; .venv stays.
+	@rm -rf build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find shared daemon plugins tests installers -name __pycache__ -type d -exec rm -rf {} +
+
+.venv/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo 'Second Take needs Python 3.11 or newer. Install it, or say make PYTHON=/path/to/python.'; exit 1; fi
+	@echo 'Setting up .venv (once)'
+	@$(PYTHON) -m venv .venv || { echo 'Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv'; exit 1; }
+
+$(RUN): pyproject.toml | .venv/bin/python
+	@$(PIP) install --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | .venv/bin/python
+	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(RUN)
