@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 JOBS ?= 2
 
 # What `secondtake` needs, and what developing it needs.
@@ -23,7 +23,7 @@ check: $(DEV)  ## Format, lint, types, import layers.
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make fmt'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timings >.venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/lint-imports >.venv/imports.log || { cat .venv/imports.log; exit 1; }
 
 fmt: $(DEV)  ## Put the code into its form.
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from secondtake.endpoint import Runtime, find_daemon, read_runtime
+from secondtake.endpoint import Runtime, find_daemon
 from secondtake.home import Home
 
 _START_S = 20.0
@@ -47,7 +46,7 @@ def make_home() -> Callable[[], AbstractContextManager[Path]]:
         try:
             yield root
         finally:
-            _end_daemons(Home.under(root))
+            _end_processes(root)
             shutil.rmtree(root, ignore_errors=True)
 
     return make
@@ -144,15 +143,20 @@ def secondtake(home: Path) -> Callable[..., Ran]:
     return run
 
 
-def _end_daemons(home: Home) -> None:
-    """End what the test started on the way and left running."""
-    runtime = read_runtime(home)
-    if runtime is None or not runtime.is_live:
-        return
-    process = psutil.Process(runtime.pid)
-    with suppress(psutil.NoSuchProcess):
-        family = [process, *process.children(recursive=True)]
-        process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=_STOP_S)
-        for left in alive:
-            left.kill()
+def _end_processes(root: Path) -> None:
+    """End all that was started in this home and still runs: daemons, and with them their workers."""
+    found = [
+        process for process in psutil.process_iter() if process.pid != os.getpid() and _home_of(process) == str(root)
+    ]
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(found, timeout=_STOP_S)
+    for process in alive:
+        process.kill()
+
+
+def _home_of(process: psutil.Process) -> str:
+    with suppress(psutil.Error, OSError):
+        return process.environ().get("SECONDTAKE_HOME", "")
+    return ""

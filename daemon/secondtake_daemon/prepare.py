@@ -79,11 +79,8 @@ def prepare(
     request: FixRequest, plate: PlateFound, *, card: Card, digests: FileDigests, threads: Executor, report: Report
 ) -> Prepared:
     """Open every frame of plate and matte once. Raises BadInput of the kind that fits."""
-    files = dict(zip(plate.frames, threads.map(inspect, map(plate.sequence.path, plate.frames)), strict=True))
-    first = files[plate.frames[0]]
+    first = inspect(plate.sequence.path(plate.frames[0]))
     part, channels = main_channels(first)
-    for file in files.values():
-        _check_alike(file, first, part=part, channels=channels)
     colour = _colour(request, plate, first, part)
     matte = open_matte(
         request.matte,
@@ -93,9 +90,18 @@ def prepare(
         channel=request.matte_channel,
     )
     mattes = MatteCache(MATTES_BYTES)
-    facts = _read_facts(
-        request, files, matte, part=part, mattes=mattes, digests=digests, threads=threads, report=report
-    )
+
+    def read(frame: int) -> FrameFacts:
+        file = inspect(plate.sequence.path(frame))
+        _check_alike(file, first, part=part, channels=channels)
+        found = read_mattes(matte, frame, request=request, window=file.parts[part].data_window)
+        mattes.put(frame, found)
+        return facts_of(frame, file, digest=digests.of(file.path), part=part, mattes=found)
+
+    facts = {}
+    for fact in threads.map(read, plate.frames):
+        facts[fact.frame] = fact
+        report.frame(fact.frame)
     require_some({frame: fact.support_box for frame, fact in facts.items()}, path=request.matte)
     shot = PlateShot(
         request=request,
@@ -136,30 +142,6 @@ def _colour(request: FixRequest, plate: PlateFound, first: ExrFile, part: int) -
     header = first.parts[part]
     found = from_header(interop_id=header.colour_interop_id, chromaticities=header.chromaticities, path=first.path)
     return _Colour(space=found.space, assumed=found.assumed)
-
-
-def _read_facts(
-    request: FixRequest,
-    files: Mapping[int, ExrFile],
-    matte: MatteSource,
-    *,
-    part: int,
-    mattes: MatteCache,
-    digests: FileDigests,
-    threads: Executor,
-    report: Report,
-) -> dict[int, FrameFacts]:
-    def read(frame: int) -> FrameFacts:
-        file = files[frame]
-        read_now = read_mattes(matte, frame, request=request, window=file.parts[part].data_window)
-        mattes.put(frame, read_now)
-        return facts_of(frame, file, digest=digests.of(file.path), part=part, mattes=read_now)
-
-    facts = {}
-    for fact in threads.map(read, files):
-        facts[fact.frame] = fact
-        report.frame(fact.frame)
-    return facts
 
 
 def _prepared(request: FixRequest, plate: PlateFound, shot: PlateShot, colour: _Colour, matte: MatteSource) -> Prepared:

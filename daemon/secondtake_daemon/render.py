@@ -170,8 +170,9 @@ class FrameWriter:
 
         def write_and_measure(part: Path) -> tuple[Written, Counts]:
             self._refuse_changed_plate(facts)
-            written = write_edited(facts.file, part, edit)
-            counts = measure(facts.file, part, edit, written)
+            file = self.shot.file(frame)
+            written = write_edited(file, part, edit)
+            counts = measure(file, part, edit, written)
             _refuse_changed(counts, target)
             return written, counts
 
@@ -180,7 +181,7 @@ class FrameWriter:
             frame=frame,
             file=target.name,
             digest=self.digests.of(target),
-            plate=str(facts.file.path),
+            plate=str(facts.path),
             plate_digest=facts.plate_digest,
             matte_digest=facts.support_digest,
             way=written.way,
@@ -190,10 +191,8 @@ class FrameWriter:
         )
 
     def _refuse_changed_plate(self, facts: FrameFacts) -> None:
-        if self.digests.of(facts.file.path) != facts.plate_digest:
-            raise BadImage(
-                "The plate changed on disk while the job ran", remedy="Run the job again", path=facts.file.path
-            )
+        if self.digests.of(facts.path) != facts.plate_digest:
+            raise BadImage("The plate changed on disk while the job ran", remedy="Run the job again", path=facts.path)
 
     def _edit(self, frame: int, samples: Samples, mattes: FrameMattes) -> Edit | None:
         matte, hole = mattes.stitch, mattes.hole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from blake3 import blake3
@@ -14,6 +15,7 @@ from secondtake_daemon.composite.matte import FrameMattes, Stitch, generation_ma
 from secondtake_daemon.engines.contract import FloatImage
 from secondtake_daemon.images.colour import Transform, configuration_name
 from secondtake_daemon.images.coverage import MatteSource
+from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_read import Planes, read_planes
 from secondtake_daemon.matte_cache import MatteCache
@@ -32,7 +34,7 @@ class FrameFacts:
     """What was found out about one frame while the job was prepared."""
 
     frame: int
-    file: ExrFile
+    path: Path
     plate_digest: str
     window: Box
     """The frame's own data window."""
@@ -124,6 +126,10 @@ class PlateShot:
         self._holes.put(frame, mattes.hole, mattes.hole.alpha.nbytes)
         return mattes
 
+    def file(self, frame: int) -> ExrFile:
+        """The frame's header and tables, read anew: kept for a whole shot they would be the most memory of all."""
+        return inspect(self.facts[frame].path)
+
     def planes(self, frame: int, box: Box) -> Planes:
         """All channels of the edited part, at least the rows of box that the frame has; kept for the next call."""
         facts = self.facts[frame]
@@ -132,7 +138,7 @@ class PlateShot:
         if known is not None and known.box.contains(wanted):
             return known
         rows = (wanted.y, wanted.bottom) if not wanted.is_empty else (facts.window.y, facts.window.y + 1)
-        planes = read_planes(facts.file, part=self.part, rows=rows)
+        planes = read_planes(self.file(frame), part=self.part, rows=rows)
         self._planes.put(frame, planes, sum(plane.nbytes for plane in planes.planes.values()))
         return planes
 
@@ -155,7 +161,7 @@ def facts_of(frame: int, file: ExrFile, *, digest: str, part: int, mattes: Frame
     hasher.update(mattes.hole.alpha.tobytes())
     return FrameFacts(
         frame=frame,
-        file=file,
+        path=file.path,
         plate_digest=digest,
         window=window,
         hole_box=mattes.hole.box,

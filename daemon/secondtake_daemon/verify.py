@@ -19,7 +19,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
-from secondtake.errors import BadImage, MissingFrames, ProofFailed
+from secondtake.errors import BadImage, Incompatible, MissingFrames, ProofFailed
 from secondtake_daemon.composite.matte import Stitch, stitch_matte, support_digest
 from secondtake_daemon.images.coverage import Coverage
 from secondtake_daemon.images.exr_guard import inspect
@@ -130,6 +130,8 @@ def verify(folder: Path, *, on_frame: Callable[[int], None] = lambda _frame: Non
     read. What speaks against the take itself is not raised; it stands in the result.
     """
     manifest = load(folder)
+    if not manifest.frames:
+        raise Incompatible("The take's manifest lists no frames", path=folder)
     folder = folder if folder.is_dir() else folder.parent
     checker = _Checker(manifest, folder)
     checks = []

@@ -51,6 +51,8 @@ def ensure_daemon(home: Home, *, timeout_s: float = START_TIMEOUT_S, owner_pid: 
             )
         time.sleep(_LOOK_S)
         runtime = find_daemon(home)
+    if attempt is not None:
+        attempt.give_way(runtime)
     return runtime
 
 
@@ -94,6 +96,12 @@ class _Attempt:
         if status != 0:
             raise self._failure(status)
         return True
+
+    def give_way(self, runtime: Runtime) -> None:
+        """End it if another daemon won: a slow starter must not become the next daemon when that one is stopped."""
+        # On Windows a virtual environment's Python is a shim, whose process is never the daemon itself.
+        if runtime.pid != self._process.pid and sys.platform != "win32":
+            self._process.terminate()
 
     def _failure(self, status: int) -> SecondTakeError:
         with self._log.open("rb") as log:

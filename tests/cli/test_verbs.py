@@ -64,6 +64,8 @@ def test_help_names_every_verb(secondtake: Command) -> None:
         ["fix", "p", "--matte", "m", "--out", "o", "--operation", "explode"],
         ["fix", "p", "--matte", "m", "--out", "o", "--engine-option", "novalue"],
         ["fix", "p", "--matte", "m", "--out", "o", "--job", "XYZ"],
+        ["fix", "p", "--matte", "m", "--out", ""],
+        ["cancel", ""],
         ["jobs", "--limit", "0"],
         ["daemon", "dance"],
     ],

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import OpenEXR
@@ -34,6 +35,10 @@ LAYOUTS = {
 }
 
 
+SHAPES = """{"version": 1, "size": [40, 30], "shapes": [{"kind": "polygon", "keys": [
+  {"frame": 1001, "points": [[7, 5], [20, 5.5], [12, 14]]}]}]}"""
+
+
 class Silent:
     def phase(self, phase: Phase, total: int = 0) -> None: ...
 
@@ -42,13 +47,13 @@ class Silent:
     def step(self) -> None: ...
 
 
-def make_take(root: Path, layout: Layout) -> FixResult:
-    plate, matte = write_shot(root, layout, FRAMES)
+def make_take(root: Path, layout: Layout, *, matte: str = "") -> FixResult:
+    plate, sequence = write_shot(root, layout, FRAMES)
     request = FixRequest(
         job=uuid.uuid4().hex,
         shot="sh",
         plate=plate,
-        matte=matte,
+        matte=matte or sequence,
         out=str(root / "out"),
         operation=Operation.REMOVE,
         engine="standin",
@@ -103,6 +108,28 @@ def test_a_true_take_holds(tmp_path: Path, name: str) -> None:
     assert found.inside_samples == result.proof.inside_samples > 0
     assert found.outside_changed == 0
     assert seen == FRAMES
+
+
+@pytest.mark.parametrize("kind", ["held.exr", "held.png", "cropped.exr", "shapes.json"])
+def test_every_kind_of_matte_is_derived_again(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    plane = np.zeros((30, 40), np.float32)
+    plane[5:12, 7:20] = 0.5
+    if kind == "held.png":
+        cv2.imwrite(str(path), (plane * 255).astype(np.uint8))
+    elif kind == "shapes.json":
+        path.write_text(SHAPES)
+    else:
+        header = {"type": OpenEXR.scanlineimage}
+        if kind == "cropped.exr":
+            header["dataWindow"] = (np.array([4, 3], np.int32), np.array([35, 25], np.int32))
+            header["displayWindow"] = (np.array([0, 0], np.int32), np.array([39, 29], np.int32))
+            plane = plane[3:26, 4:36]
+        OpenEXR.File(header, {"id.A": np.ascontiguousarray(plane)}).write(str(path))
+    result = make_take(tmp_path, Layout(), matte=str(path))
+    found = verify(tmp_path / "out")
+    assert [check.problems for check in found.frames] == [(), ()]
+    assert found.inside_samples == result.proof.inside_samples > 0
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -83,7 +83,12 @@ class Place:
         return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def log(self) -> str:
-        return (self.home.logs / "daemon.log").read_text(encoding="utf-8")
+        file = self.home.logs / "daemon.log"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def errors(self) -> str:
+        file = self.home.logs / "daemon.err"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def close(self) -> None:
         for client in self.clients:
@@ -95,7 +100,11 @@ class Place:
         for process in self.spawned:
             process.kill()
             process.communicate()
+        log, errors = self.log(), self.errors()
         shutil.rmtree(self.root)
+        print(log, errors)  # seen only if the test failed
+        assert '"level":"error"' not in log, log
+        assert "Traceback" not in errors, errors
 
 
 def wait_for(condition: Callable[[], object], *, timeout_s: float = 10.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import msgspec
 import pytest
 from places import Place, is_alive, wait_for
 
-from secondtake import Client, DaemonLost, JobState, ensure_daemon
+from secondtake import Client, DaemonLost, JobState, ensure_daemon, launch
 from secondtake.endpoint import Endpoint, Runtime, read_runtime
 from secondtake.process import process_start
 
@@ -137,10 +138,28 @@ def test_idle_exit(place: Place) -> None:
     assert runtime.is_live  # so does a job
     wait_for(lambda: not runtime.is_live)
     assert not place.home.runtime_file.exists()
-    assert not (place.home.run / "control.ipc").exists()
+    assert list(place.home.run.glob("*.ipc")) == []
     assert list(place.home.run.glob("*.worker")) == []
     assert client.jobs(job=request.job)[0].state is JobState.DONE  # the client starts the next one
     assert place.daemon().instance != runtime.instance
+
+
+def test_it_ends_when_its_home_is_gone(place: Place) -> None:
+    place.client()
+    runtime = place.daemon()
+    shutil.rmtree(place.root)
+    wait_for(lambda: not runtime.is_live)
+    place.home.create()
+
+
+def test_slow_starters_give_way(place: Place) -> None:
+    place.client()
+    runtime = place.daemon()
+    slow = launch._Attempt(place.home, owner_pid=None)
+    slow.give_way(runtime)
+    wait_for(lambda: slow._process.poll() is not None)
+    assert slow._process.poll() == -signal.SIGTERM
+    assert runtime.is_live
 
 
 def test_a_worker_without_work_ends(place: Place) -> None:

@@ -156,6 +156,8 @@ def _job_id(text: str) -> str:
 
 
 def _absolute(path: str) -> str:
+    if not path:
+        raise UsageError("A path is empty", remedy="Check what was meant to be there")
     # Not resolve(): a link to the footage store keeps the name that the artist knows.
     return os.path.abspath(os.path.expanduser(_text("The path", path)))  # noqa: PTH100, PTH111
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from secondtake.client import Client
+from secondtake.errors import UsageError
 from secondtake.messages import EngineCard, JobState, JobView
 from secondtake_daemon.cli.fix import CLIENT_NAME
 from secondtake_daemon.cli.output import Answer, Output
@@ -54,6 +55,8 @@ def cancel(
 ) -> None:
     """Stop a job, in whatever phase it is."""
     output: Output = context.obj
+    if not job:  # an empty beginning would fit every job
+        raise UsageError("The job's id is empty", remedy="`secondtake jobs` lists them")
     with Client.connect(client=CLIENT_NAME) as client:
         view = client.cancel(client.jobs(limit=1, job=job)[0].job)
     state = f"has ended already: {view.state.value}" if _was_over(view) else "is being cancelled"

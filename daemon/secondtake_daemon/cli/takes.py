@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from secondtake.errors import ErrorBody, ProofFailed
+from secondtake.frames import FrameSet
 from secondtake.home import Home
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display
@@ -121,13 +122,13 @@ def check(folder: Path, *, output: Output) -> None:
 def _facts(manifest: Manifest, folder: Path) -> list[tuple[str, str]]:
     request, plate, matte = manifest.request, manifest.plate, manifest.matte
     assumed = " (assumed: the file has no tag)" if plate.colourspace_assumed else ""
-    numbers = [record.frame for record in manifest.frames]
+    numbers = FrameSet(record.frame for record in manifest.frames)
     facts = [
         ("take", manifest.take),
         ("shot", manifest.shot),
         ("made", f"{manifest.made} in {manifest.seconds:.1f} s by {manifest.software}"),
         ("folder", str(folder)),
-        ("frames", f"{len(numbers)}: {numbers[0]}-{numbers[-1]}"),
+        ("frames", f"{len(numbers)}: {numbers}"),
         ("plate", plate.source or plate.name),
         ("colour", plate.colourspace + assumed),
         ("matte", f"{matte.name} (grow {matte.grow_px} px, feather {matte.feather_px} px)"),

@@ -51,9 +51,15 @@ class Instance:
         self._write(self._home.launcher_file, msgspec.json.encode(Launcher(python=sys.executable)))
         self._write(self._home.runtime_file, msgspec.json.encode(runtime))
 
+    def is_published(self) -> bool:
+        """False if somebody removed or replaced what `publish` wrote, or the whole home: nobody can find us then."""
+        runtime = read_runtime(self._home)
+        return runtime is not None and runtime.instance == self.name
+
     def withdraw(self) -> None:
         """Clients shall not find us any more; the lock is still ours."""
-        self._home.runtime_file.unlink(missing_ok=True)
+        if self.is_published():
+            self._home.runtime_file.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let the next daemon come. The lock file stays: deleting it would let two of them in."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Listeners", "clean_after"]
 
-_SOCKET_NAME = "control.ipc"
+_SUFFIX = ".ipc"
 _SHORT_PREFIX = "st-"
 _LONGEST_PATH_BYTES = 107
 """Of an AF_UNIX address."""
@@ -33,9 +33,11 @@ _FRAME_BYTES = 4 * QUESTION_BYTES
 class Listeners:
     """All bound ROUTER sockets."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home, *, tcp: str) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home, *, name: str, tcp: str) -> None:
         self._context = context
         self._home = home
+        # Of this daemon only: one that ends late cannot take the next one's socket along.
+        self._socket_name = f"{name[:8]}{_SUFFIX}"
         self._folder: Path | None = None
         self._doorkeeper: Doorkeeper | None = None
         self.ipc: zmq.Socket[bytes] | None = None
@@ -61,15 +63,15 @@ class Listeners:
             socket.close(linger=100)
         if self._doorkeeper is not None:
             self._doorkeeper.close()
-        (self._home.run / _SOCKET_NAME).unlink(missing_ok=True)
+        (self._home.run / self._socket_name).unlink(missing_ok=True)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _listen_ipc(self) -> None:
         folder = self._home.run
-        if len(os.fsencode(folder / _SOCKET_NAME)) > _LONGEST_PATH_BYTES:
-            folder = self._folder = _short_folder()
-        path = folder / _SOCKET_NAME
+        if len(os.fsencode(folder / self._socket_name)) > _LONGEST_PATH_BYTES:
+            folder = self._folder = _short_folder(self._socket_name)
+        path = folder / self._socket_name
         self.ipc = _router(self._context)
         try:
             self.ipc.bind(f"ipc://{path}")
@@ -107,8 +109,10 @@ def _check_address(address: str) -> None:
         raise UsageError(f"The daemon cannot listen on '{address}'", remedy="Write the setting 'tcp' as 127.0.0.1:0")
 
 
-def clean_after(before: Runtime | None) -> None:
-    """Remove the short socket folder of a daemon that was killed. We hold the lock, so it cannot be in use."""
+def clean_after(run: Path, before: Runtime | None) -> None:
+    """Remove the sockets of daemons that were killed. We hold the lock, so they are not in use."""
+    for left in run.glob(f"*{_SUFFIX}"):
+        left.unlink(missing_ok=True)
     for endpoint in before.endpoints if before is not None else ():
         socket = Path(endpoint.url.removeprefix("ipc://"))
         folder = socket.parent
@@ -131,12 +135,12 @@ def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     return socket
 
 
-def _short_folder() -> Path:
+def _short_folder(socket_name: str) -> Path:
     """A new folder (0700) with a path short enough for a socket."""
     places = [tempfile.gettempdir()] if sys.platform == "win32" else [tempfile.gettempdir(), "/tmp"]
     for place in places:
         folder = Path(tempfile.mkdtemp(prefix=_SHORT_PREFIX, dir=place))
-        if len(os.fsencode(folder / _SOCKET_NAME)) <= _LONGEST_PATH_BYTES:
+        if len(os.fsencode(folder / socket_name)) <= _LONGEST_PATH_BYTES:
             return folder
         folder.rmdir()
     raise DiskError("No folder has a path short enough for a socket", remedy="Set TMPDIR to a short path")

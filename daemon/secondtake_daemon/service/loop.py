@@ -32,6 +32,7 @@ _BUSY_WAIT_MS = 100
 _IDLE_WAIT_MS = 1_000
 _UNSENT_WAIT_MS = 20
 _STOP_SLACK_S = 3.0
+_LOOK_S = 1.0
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 _Socket = zmq.Socket[bytes]
@@ -48,14 +49,14 @@ class Service:
         self._owner = owner
         self._dropped = 0
         self._stop_at_s: float | None = None
-        self._busy_s = time.monotonic()
-        clean_after(instance.before)
+        self._busy_s = self._looked_s = time.monotonic()
+        clean_after(home.run, instance.before)
         for pid in kill_orphans(home.run):
             log.warning("a worker outlived its daemon and was killed", pid=pid)
         self._context: zmq.Context[_Socket] = zmq.Context()
         self._wake_reader, self._wake_writer = socket.socketpair()
         journal = Journal(home.data / "jobs.sqlite", finished_jobs=settings.finished_jobs)
-        self._listeners = Listeners(self._context, home, tcp=settings.tcp)
+        self._listeners = Listeners(self._context, home, name=instance.name, tcp=settings.tcp)
         self._core = Core(self._context, home, settings, journal, log)
         about = About(
             instance=instance.name,
@@ -184,12 +185,20 @@ class Service:
             self._busy_s = now_s
         if self._core.queue.is_stopping:
             return
+        reason = self._reason_to_end(now_s)
+        if reason:
+            self._log.info(reason)
+            self._stop(False)
+
+    def _reason_to_end(self, now_s: float) -> str:
         if self._owner is not None and self._owner.is_gone:
-            self._log.info("the owner is gone", owner=self._owner.pid)
-            self._stop(False)
-        elif now_s - max(self._busy_s, self._desk.sessions.last_word_s) > self._settings.idle_exit_s:
-            self._log.info("idle for too long")
-            self._stop(False)
+            return "the owner is gone"
+        if now_s - self._looked_s > _LOOK_S:
+            self._looked_s = now_s
+            if not self._instance.is_published():
+                return "the runtime file is gone"
+        is_idle = now_s - max(self._busy_s, self._desk.sessions.last_word_s) > self._settings.idle_exit_s
+        return "idle for too long" if is_idle else ""
 
     def _close(self) -> None:
         self._instance.withdraw()
