@@ -17,10 +17,10 @@ from secondtake.messages import FixRequest, FixResult, Phase
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import card_for, factory
 from secondtake_daemon.engines.contract import Engine, Job
+from secondtake_daemon.job.prepare import Prepared, find_plate, prepare
+from secondtake_daemon.job.render import FrameWriter, PatchMaker
+from secondtake_daemon.job.report import Report
 from secondtake_daemon.plan.fix import FixPlan, plan_fix
-from secondtake_daemon.prepare import Prepared, find_plate, prepare
-from secondtake_daemon.render import FrameWriter, PatchMaker
-from secondtake_daemon.report import Report
 from secondtake_daemon.store.io import disk_errors
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.store.patches import PatchStore

@@ -64,7 +64,6 @@ _Answer = TypeVar("_Answer", Accepted, Engines, Jobs, Ok, StatusReply)
 _PATIENCE_S = 2.0
 """How long one connection may be silent before a new one is made (the "lazy pirate" of the ZeroMQ guide)."""
 _PAUSE_S = 0.05
-_LOST = (DaemonLost.code,)
 
 
 class Client:
@@ -192,7 +191,10 @@ class Client:
         return self._ask(Status(), StatusReply)
 
     def stop(self, *, drain: bool = False, timeout_s: float = 10.0) -> None:
-        """End the daemon and wait until it is gone. drain: running jobs end first. Raises DaemonLost if it stays."""
+        """End the daemon and wait until it is gone; this client starts no other. drain: running jobs end first.
+
+        Raises DaemonLost if it stays.
+        """
         self._autostart = False
         runtime = find_daemon(self._home) if self._endpoint is None else None
         if runtime is None and self._endpoint is None:
@@ -215,7 +217,7 @@ class Client:
     def _ask(self, question: Question, kind: type[_Answer]) -> _Answer:
         """Ask until there is an answer or no time left. All questions may be asked twice without harm."""
         deadline_s = time.monotonic() + self._timeout_s
-        greeted = False
+        is_greeted_anew = False
         while True:
             connection = self._ready(deadline_s)
             try:
@@ -230,16 +232,16 @@ class Client:
             if not isinstance(answer, Refused):
                 raise Incompatible("The daemon gave an answer to another question", remedy="Update Second Take")
             error = error_from_body(answer.error)
-            if not self._may_retry(error, greeted, deadline_s):
+            if not self._may_retry(error, is_greeted_anew, deadline_s):
                 raise error
-            greeted = True
+            is_greeted_anew = True
             self._drop()
 
-    def _may_retry(self, error: SecondTakeError, greeted: bool, deadline_s: float) -> bool:
+    def _may_retry(self, error: SecondTakeError, is_greeted_anew: bool, deadline_s: float) -> bool:
         """A daemon that stops, or that restarted behind a healed connection and does not know us, is asked again."""
         if isinstance(error, Incompatible):
-            return not greeted
-        if error.code not in _LOST or time.monotonic() + _PAUSE_S >= deadline_s:
+            return not is_greeted_anew
+        if error.code != DaemonLost.code or time.monotonic() + _PAUSE_S >= deadline_s:
             return False
         time.sleep(_PAUSE_S)
         return True
@@ -253,10 +255,10 @@ class Client:
             return self._drop()
         waiting_for_answer = True
         while deadline_s is None or time.monotonic() < deadline_s:
-            patience_s = _PATIENCE_S if deadline_s is None else min(_PATIENCE_S, _left_s(deadline_s))
-            event = connection.next_event(watch_id, timeout_s=patience_s)
             if connection is not self._connection:  # another call on this client met the loss first
                 return None
+            patience_s = _PATIENCE_S if deadline_s is None else min(_PATIENCE_S, _left_s(deadline_s))
+            event = connection.next_event(watch_id, timeout_s=patience_s)
             if event is None and (waiting_for_answer or connection.is_broken or not self._is_alive(connection)):
                 return self._drop()
             if isinstance(event, Refused):

@@ -43,5 +43,14 @@ def measure() -> list[Row]:
 
 def _peak(plate: str, matte: str, root: Path, frames: int) -> int:
     root.mkdir()
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), plate, matte, str(root), f"1001-{1000 + frames}"]
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        str(Path(__file__).parent),
+        plate,
+        matte,
+        str(root),
+        f"1001-{1000 + frames}",
+    ]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -1,4 +1,4 @@
-"""How long from `start` until the daemon answers, and how long `secondtake --help` takes. No rival: goals in seconds."""
+"""How long from `start` until the daemon answers, and how long `secondtake --help` takes."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from secondtake.boxes import Box
 from secondtake.errors import EngineFault
 from secondtake_daemon.composite.matte import Stitch

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from secondtake.boxes import Box
 from secondtake.errors import EngineFault, GpuMemory, UsageError
 from secondtake.messages import Operation, Quality

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from secondtake import Client, FixRequest, FixResult, Operation
 from secondtake.errors import DaemonLost
 

@@ -113,7 +113,9 @@ def changed_outside(plate: Path, result: Path, inside: NDArray[np.bool_], edited
     if len(before) != len(after):
         return ["number of parts"]
     for index, ((head_a, planes_a), (head_b, planes_b)) in enumerate(zip(before, after, strict=True)):
-        faults += [f"attribute {key}" for key in head_a if key != "channels" and str(head_a[key]) != str(head_b.get(key))]
+        faults += [
+            f"attribute {key}" for key in head_a if key != "channels" and str(head_a[key]) != str(head_b.get(key))
+        ]
         if list(planes_a) != list(planes_b):
             return [*faults, "channels"]
         for name in planes_a:

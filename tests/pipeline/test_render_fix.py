@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
+
 from secondtake.errors import BadImage, BadInput, BadMatte, BadOutput, Cancelled, EngineFault, SecondTakeError
 from secondtake.messages import FixRequest, FixResult, Operation, Phase
 from secondtake_daemon.pipeline import Folders, render_fix
@@ -58,7 +59,9 @@ class Recorder:
             raise Cancelled("The job was cancelled")
 
 
-def make_request(tmp_path: Path, layout: Layout | None = None, frames: list[int] = FRAMES, **options: object) -> FixRequest:
+def make_request(
+    tmp_path: Path, layout: Layout | None = None, frames: list[int] = FRAMES, **options: object
+) -> FixRequest:
     plate, matte = write_shot(tmp_path, layout or Layout(), frames)
     values: dict[str, object] = {
         "job": uuid.uuid4().hex,

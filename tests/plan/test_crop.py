@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from secondtake.boxes import Box
 from secondtake_daemon.plan.crop import crop_box
 

@@ -74,6 +74,17 @@ def test_kill_9_of_the_daemon_and_the_job_goes_on(place: Place) -> None:
     assert makers[5] == str(place.starts()[1])
 
 
+def test_a_watch_goes_on_when_another_call_met_the_loss(place: Place) -> None:
+    client = place.client()
+    request = place.request("frames=3 frame_s=0.2")
+    client.submit(request)
+    watch = client.watch(request.job, timeout_s=30.0)
+    next(watch)
+    killed = place.kill()
+    assert client.status().instance != killed.instance
+    assert [view.state for view in watch][-1] is JobState.DONE
+
+
 def test_kill_9_of_the_worker_and_the_job_goes_on(place: Place) -> None:
     client = place.client()
     request = place.request("frames=6 frame_s=0.1")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from secondtake.errors import BadOutput, DiskError
 from secondtake_daemon.store import io
 

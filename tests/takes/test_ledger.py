@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+
 from secondtake.errors import BadOutput
 from secondtake_daemon.store.keys import FileDigests
-from secondtake_daemon.takes.leftovers import sweep
 from secondtake_daemon.takes.ledger import Ledger, claim
+from secondtake_daemon.takes.leftovers import sweep
 from secondtake_daemon.takes.manifest import TakeFrame
 
 JOB, TAKE = "0" * 32, "tabc12"

@@ -219,7 +219,10 @@ def _listing(folder: Path) -> list[str]:
             return sorted(entry.name for entry in entries if entry.is_file())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise MissingFrames(f"The folder of the frames cannot be read ({reason})", path=folder) from error
+        remedy = "Check its name and its rights"
+        raise MissingFrames(
+            f"The folder of the frames cannot be read ({reason})", remedy=remedy, path=folder
+        ) from error
 
 
 def _match(path: Path, reading: _Reading, listing: Iterable[str]) -> Sequence:

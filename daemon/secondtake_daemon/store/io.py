@@ -22,6 +22,7 @@ T = TypeVar("T")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def part_path(target: Path) -> Path:
@@ -115,6 +116,8 @@ def _disk_error(error: OSError, path: Path) -> DiskError | BadOutput:
     if error.errno in _NOT_ALLOWED:
         return BadOutput("The folder can't be written to", remedy="Choose another, or change its rights", path=path)
     reason = error.strerror or str(error)
+    if error.errno in _NO_FOLDER:
+        return BadOutput(f"This is no place for a folder ({reason.lower()})", remedy="Choose another", path=path)
     return DiskError(f"The disk failed ({reason})", remedy="Check the disk and try again", path=path)
 
 

@@ -44,7 +44,8 @@ class Ledger:
 def claim(folder: Path, *, job: str, take: str, shot: str, plate: Path, digests: FileDigests) -> Ledger:
     """Make the output folder this job's, or go on where an earlier attempt of the same job stopped.
 
-    plate: the plate's folder. Raises BadOutput if the folder can't be written, is the plate's own, holds a take, or another job writes there.
+    plate: the plate's folder. Raises BadOutput if the folder can't be written, is the plate's own, holds a take, or
+    another job writes there.
     """
     if folder.exists() and folder.resolve() == plate.resolve():
         raise BadOutput("The output folder is the plate's own", remedy="Give --out another folder", path=folder)

@@ -18,8 +18,8 @@ from secondtake_daemon.images.coverage import MatteSource
 from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_read import Planes, read_planes
-from secondtake_daemon.matte_cache import MatteCache
-from secondtake_daemon.recent import Recent
+from secondtake_daemon.job.matte_cache import MatteCache
+from secondtake_daemon.job.recent import Recent
 
 __all__ = ["MATTES_BYTES", "FrameFacts", "PlateShot", "facts_of", "read_mattes"]
 

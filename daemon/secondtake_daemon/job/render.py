@@ -19,7 +19,7 @@ from secondtake_daemon.composite.stitch import check_samples, stitch
 from secondtake_daemon.engines.contract import Engine, Job, Patch, Window
 from secondtake_daemon.images.exr_proof import Counts, measure
 from secondtake_daemon.images.exr_write import Edit, Written, write_edited
-from secondtake_daemon.shot import FrameFacts, PlateShot
+from secondtake_daemon.job.shot import FrameFacts, PlateShot
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests, key_of
 from secondtake_daemon.store.patches import PatchStore, StoredPatch

@@ -19,9 +19,9 @@ from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_write import check_editable
 from secondtake_daemon.images.sequences import Sequence, choose, find
-from secondtake_daemon.matte_cache import MatteCache
-from secondtake_daemon.report import Report
-from secondtake_daemon.shot import MATTES_BYTES, FrameFacts, PlateShot, facts_of, read_mattes
+from secondtake_daemon.job.matte_cache import MatteCache
+from secondtake_daemon.job.report import Report
+from secondtake_daemon.job.shot import MATTES_BYTES, FrameFacts, PlateShot, facts_of, read_mattes
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.takes.manifest import MatteUsed, PlateUsed
