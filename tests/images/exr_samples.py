@@ -61,6 +61,12 @@ def planes_for(part: Part, seed: int = 0) -> Planes:
     return {name: any_bits(kind, (height, width), random) for name, kind in part.channels.items()}
 
 
+def smooth_planes(part: Part) -> Planes:
+    """Samples that a codec makes smaller. (It stores noise as it is, and any bytes are good noise.)"""
+    y, x = np.indices(part.size[::-1])
+    return {name: (np.abs(np.sin(x / 9 + y / 7)) * 1000).astype(kind) for name, kind in part.channels.items()}
+
+
 def write_parts(path: Path, parts: Sequence[Part], planes: Sequence[Planes] | None = None) -> Path:
     """Write with OpenEXR."""
     planes = planes or [planes_for(part, seed) for seed, part in enumerate(parts)]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from exr_samples import LOSSLESS, LOSSY, Part, Planes, write_parts, write_plate
+from exr_samples import LOSSLESS, LOSSY, Part, smooth_planes, write_parts, write_plate
 
 CHILD = Path(__file__).parent / "exr_hostile_child.py"
 EXTREMES = (0, 1, -1, 2, 255, 65535, 65536, 1 << 20, 1 << 30, (1 << 31) - 1, -(1 << 31))
@@ -61,17 +61,11 @@ def seeds(folder: Path) -> Iterator[Path]:
     size = 48, 80
     for codec in (*LOSSLESS, *LOSSY):
         part = Part({"A": "f2", "B": "f2", "G": "f2", "R": "f2", "Z": "f4"}, size=size, codec=codec)
-        yield write_plate(folder / f"{codec}.exr", part, planes=smooth(part))
+        yield write_plate(folder / f"{codec}.exr", part, planes=smooth_planes(part))
     tiled = Part(size=size, tile=(16, 32), codec="PIZ")
-    yield write_plate(folder / "tiled.exr", tiled, planes=smooth(tiled))
+    yield write_plate(folder / "tiled.exr", tiled, planes=smooth_planes(tiled))
     parts = [Part(size=size), Part({"Z": "f4"}, size=size, tile=(32, 32), codec="ZIPS")]
-    yield write_parts(folder / "parts.exr", parts, [smooth(part) for part in parts])
-
-
-def smooth(part: Part) -> Planes:
-    """Something a codec can make smaller: noise would be stored as it is, and any bytes are good noise."""
-    y, x = np.indices(part.size[::-1])
-    return {name: np.sin(x / 9 + y / 7).astype(kind) for name, kind in part.channels.items()}
+    yield write_parts(folder / "parts.exr", parts, [smooth_planes(part) for part in parts])
 
 
 Harm = Callable[[bytes, np.random.Generator], bytes]

@@ -200,7 +200,7 @@ def test_crashes_slow_the_next_worker_down() -> None:
     play(Submitted(view("j")))
     waits = []
     for worker in range(1, 9):
-        play(WorkerDied(worker, "cannot import"))
+        play(WorkerReady(worker, 99), WorkerDied(worker, "out of luck"))
         waited = 0.0
         while not play.only(StartWorker):
             play(Tick(), after_s=0.5)
@@ -210,6 +210,22 @@ def test_crashes_slow_the_next_worker_down() -> None:
     assert play.queue.is_degraded(now_s=play.now_s)
     play(Tick(), after_s=700.0)
     assert not play.queue.is_degraded(now_s=play.now_s)
+
+
+def test_when_no_worker_can_start_those_who_wait_are_told() -> None:
+    play = Play()
+    play(Submitted(view("j")), Submitted(view("k", host="b")))
+    for worker in range(1, 5):
+        play(WorkerDied(worker, "it left with status 2"))
+        assert not play.only(Notify)
+        while not play.only(StartWorker):
+            play(Tick(), after_s=0.5)
+    play(WorkerDied(5, "it left with status 2"))
+    assert {order.view.job: order.view.state for order in play.only(Notify)} == dict.fromkeys("jk", JobState.FAILED)
+    error = play.only(Notify)[0].view.error
+    assert error is not None
+    assert (error.code, error.message) == ("worker_crashed", "No worker process can start here: it left with status 2")
+    assert len(play.queue) == 0
 
 
 def test_silent_workers_are_killed_and_it_counts() -> None:

@@ -22,7 +22,7 @@ from secondtake_daemon.images.exr_layout import ExrFile, ExrPart
 __all__ = ["Chunk", "copy_bytes", "damaged", "leader", "leader_bytes", "opened", "read_chunks", "read_table"]
 
 _BUFFER_BYTES = 4 << 10  # small, so that reading a leader does not read much more
-_COPY_BYTES = 256 << 10
+_COPY_BYTES = 64 << 10
 
 
 class Chunk(NamedTuple):

@@ -70,9 +70,9 @@ class Service:
     def run(self) -> None:
         """Serve until somebody asks for the end, the owner dies, or nobody needs us any more."""
         self._catch_signals()
-        self._instance.publish(self._listeners.endpoints)
-        self._log.info("ready", endpoints=" ".join(endpoint.url for endpoint in self._listeners.endpoints))
         try:
+            self._instance.publish(self._listeners.endpoints)
+            self._log.info("ready", endpoints=" ".join(endpoint.url for endpoint in self._listeners.endpoints))
             self._core.recover()
             while not self._is_over():
                 self._turn()

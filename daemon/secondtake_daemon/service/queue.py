@@ -234,6 +234,8 @@ class Queue:
 
     def _worker_died(self, number: int, reason: str, now_s: float) -> None:
         worker = self._crew.bury(number, now_s)
+        if worker is not None and worker.state is WorkerState.STARTING and self._crew.is_degraded(now_s):
+            self._give_up_waiting(reason)
         if worker is None or not worker.job:
             return
         entry = self._jobs[worker.job]
@@ -250,6 +252,14 @@ class Queue:
             self._lines.put_back(view.host, view.job)
             self._record(entry)
             self._out.append(Notify(view))
+
+    def _give_up_waiting(self, reason: str) -> None:
+        """No worker can start here, and none lives: tell those who wait, rather than let them wait for ever."""
+        if len(self._crew):
+            return
+        while (job := self._lines.take()) is not None:
+            entry = self._jobs[job]
+            self._end(entry, _without_worker(entry.view, reason))
 
     def _not_sent(self, number: int, job: str, now_s: float) -> None:
         worker = self._crew.at_work(number, job)
@@ -367,6 +377,14 @@ def _waiting(view: JobView) -> JobView:
 
 def _cancelled(view: JobView) -> JobView:
     return replace(view, state=JobState.CANCELLED, error=Cancelled("The job was cancelled").body())
+
+
+def _without_worker(view: JobView, reason: str) -> JobView:
+    error = WorkerCrashed(
+        f"No worker process can start here: {reason}",
+        remedy="Look into the worker's log; `secondtake doctor` says where that is, and what is missing",
+    )
+    return replace(view, state=JobState.FAILED, error=error.body())
 
 
 def _given_up(view: JobView, reason: str) -> JobView:
