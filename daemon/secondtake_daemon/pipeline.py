@@ -42,6 +42,8 @@ class Folders:
     """The registry of takes."""
     cache_bytes: int
     """Most bytes of finished patches to keep."""
+    roots: tuple[Path, ...] = ()
+    """Jobs may only name files below these; none allows everything."""
 
     def scratch(self, job: str) -> Path:
         """A folder of the job's own, gone when the job ends."""
@@ -60,7 +62,9 @@ def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Repo
     with _discarded_on_error(ledger), _threads() as threads:
         engine: Engine = factory(card_for(request.engine))()
         report.phase(Phase.PREPARE, total=len(plate.frames))
-        prepared = prepare(request, plate, card=engine.card, digests=digests, threads=threads, report=report)
+        prepared = prepare(
+            request, plate, card=engine.card, roots=folders.roots, digests=digests, threads=threads, report=report
+        )
         plan = _plan(prepared, engine.card)
         store = PatchStore(folders.cache / "patches", most_bytes=folders.cache_bytes)
         job = _job(request, scratch=folders.scratch(request.job), report=report)

@@ -225,6 +225,19 @@ def test_bad_input_is_typed_and_leaves_nothing(tmp_path: Path, damage: object, k
     assert not (tmp_path / "out").exists()
 
 
+def test_a_frame_that_leads_outside_the_roots_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "show").mkdir()
+    request = make_request(tmp_path / "show")
+    frame = tmp_path / "show" / "plate" / "sh.1003.exr"
+    frame.symlink_to(frame.rename(tmp_path / "secret.exr"))
+    folders = Folders(
+        cache=tmp_path / "cache", takes=tmp_path / "takes", cache_bytes=1 << 30, roots=(tmp_path / "show",)
+    )
+    with pytest.raises(BadInput, match="roots"):
+        render_fix(request, take="tabc12", folders=folders, report=Recorder())
+    assert not (tmp_path / "show" / "out").exists()
+
+
 def test_never_overwrites_a_take_and_never_writes_beside_the_plate(tmp_path: Path) -> None:
     request = make_request(tmp_path)
     result = run(request, tmp_path)

@@ -167,7 +167,14 @@ def test_paths_must_be_absolute(field: str, path: str) -> None:
     if field == "ocio" and "/" not in path:
         return
     with pytest.raises(UsageError, match="absolute"):
-        check(replace(REQUEST, **{field: value}), roots=(), is_remote=False)
+        check(replace(REQUEST, engine="standin", **{field: value}), roots=(), is_remote=False)
+
+
+def test_an_engine_that_uses_no_references_refuses_them() -> None:
+    request = replace(REQUEST, references=(Reference(path="/r.exr"),))
+    with pytest.raises(NoSuchEngine, match="makes no use of reference images"):
+        check(request, roots=(), is_remote=False)
+    check(replace(request, engine="standin"), roots=(), is_remote=False)
 
 
 def test_roots_hold_after_links_are_followed(tmp_path: Path) -> None:

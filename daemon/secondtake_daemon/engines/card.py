@@ -41,6 +41,8 @@ class Card:
     """The same as a share of the matte's larger side; the greater of the two counts."""
     sees_shot: bool = False
     """True if a patch depends on the whole shot, not only on the frames of its window."""
+    reads_instruction: bool = False
+    """True if the words of the instruction change what it makes."""
     references: bool = False
     """True if it makes use of reference images."""
     options: tuple[str, ...] = ()

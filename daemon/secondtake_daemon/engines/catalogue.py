@@ -41,6 +41,10 @@ def check_request(request: FixRequest) -> Card:
     if unknown:
         takes = f"It takes {', '.join(card.options)}" if card.options else "It takes none"
         raise UsageError(f"The engine '{card.name}' has no option '{unknown[0]}'", remedy=takes)
+    if request.references and not card.references:
+        able_to = [other for other in able(request.operation) if other.references]
+        remedy = f"Leave them out, or use {_either(able_to)}" if able_to else "Leave them out"
+        raise NoSuchEngine(f"The engine '{card.name}' makes no use of reference images", remedy=remedy)
     return card
 
 

@@ -78,6 +78,7 @@ CARD = Card(
     factory="secondtake_daemon.engines.standin:StandInEngine",
     colour=EngineColour.PLATE,
     window_frames=4,
+    reads_instruction=True,
     references=True,
     options=tuple(field.name for field in fields(Switches)),
 )

@@ -81,6 +81,8 @@ def read_chunks(handle: BinaryIO, file: ExrFile, part: ExrPart, first: int, end:
     The place of a tile of a smaller level is not checked.
     """
     table = read_table(handle, part)[first:end]
+    if len(table) != end - first:
+        raise damaged(file.path)
     length = leader_bytes(part, is_multipart=file.is_multipart)
     fields = struct.Struct(f"<{length // 4}i")
     places = _places(part, first, min(end, part.bands * part.chunks_across), is_multipart=file.is_multipart)

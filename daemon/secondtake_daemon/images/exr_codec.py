@@ -21,6 +21,7 @@ import OpenEXR
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
+from secondtake.errors import BadImage
 from secondtake_daemon.images.exr_chunks import copy_bytes, damaged, leader, leader_bytes, opened, read_chunks
 from secondtake_daemon.images.exr_header import MAGIC, Limits, parse
 from secondtake_daemon.images.exr_layout import Compression, ExrFile, ExrPart, Tiles
@@ -32,7 +33,7 @@ Plane = NDArray[Any]
 """(height, width) float16, float32 or uint32, C-contiguous, as the file has it."""
 
 # Whatever the binding may raise on damaged pixels: its own errors, those of pybind11, and those of Python it provokes.
-_DECODE_ERRORS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+_DECODE_ERRORS = (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 _SHORT_NAME_BYTES = 31
 _HEADER_BYTES = 1 << 20
 
@@ -130,6 +131,8 @@ def _decode(path: str, plate: Path) -> dict[str, Plane]:
         if len(image.parts) != 1:  # a part that fails is left out, not raised
             raise damaged(plate)
         return {name: channel.pixels for name, channel in image.parts[0].channels.items()}
+    except MemoryError as error:
+        raise BadImage("The file needs more memory than there is", remedy="Split its layers", path=plate) from error
     except _DECODE_ERRORS as error:
         raise damaged(plate) from error
 

@@ -307,7 +307,7 @@ class _PartReader:
         return Tiles(width=width, height=height, levels=Levels(mode & 0xF), round_up=bool(mode >> 4))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _parse_channels(data: bytes, most: int) -> tuple[ExrChannel, ...]:
     """A channel list. Cached: all frames of a shot have the same one."""
     channels: list[ExrChannel] = []

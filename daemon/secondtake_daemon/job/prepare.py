@@ -22,6 +22,7 @@ from secondtake_daemon.images.sequences import Sequence, choose, find
 from secondtake_daemon.job.matte_cache import MatteCache
 from secondtake_daemon.job.report import Report
 from secondtake_daemon.job.shot import MATTES_BYTES, FrameFacts, PlateShot, facts_of, read_mattes
+from secondtake_daemon.roots import require_inside
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.takes.manifest import MatteUsed, PlateUsed
@@ -76,7 +77,14 @@ def find_plate(request: FixRequest, *, cache: Path, report: Report) -> PlateFoun
 
 
 def prepare(
-    request: FixRequest, plate: PlateFound, *, card: Card, digests: FileDigests, threads: Executor, report: Report
+    request: FixRequest,
+    plate: PlateFound,
+    *,
+    card: Card,
+    roots: tuple[Path, ...],
+    digests: FileDigests,
+    threads: Executor,
+    report: Report,
 ) -> Prepared:
     """Open every frame of plate and matte once. Raises BadInput of the kind that fits."""
     first = inspect(plate.sequence.path(plate.frames[0]))
@@ -92,6 +100,10 @@ def prepare(
     mattes = MatteCache(MATTES_BYTES)
 
     def read(frame: int) -> FrameFacts:
+        if not plate.movie:  # whose converted frames are ours
+            require_inside(plate.sequence.path(frame), roots)
+        for path in matte.digest_inputs(frame):
+            require_inside(path, roots)
         file = inspect(plate.sequence.path(frame))
         _check_alike(file, first, part=part, channels=channels)
         found = read_mattes(matte, frame, request=request, window=file.parts[part].data_window)
@@ -113,7 +125,7 @@ def prepare(
         channels=channels,
         colourspace=colour.space.name,
     )
-    return _prepared(request, plate, shot, colour, matte)
+    return _prepared(request, plate, shot, colour, matte, card=card)
 
 
 def _check_alike(file: ExrFile, first: ExrFile, *, part: int, channels: tuple[str, ...]) -> None:
@@ -144,10 +156,14 @@ def _colour(request: FixRequest, plate: PlateFound, first: ExrFile, part: int) -
     return _Colour(space=found.space, assumed=found.assumed)
 
 
-def _prepared(request: FixRequest, plate: PlateFound, shot: PlateShot, colour: _Colour, matte: MatteSource) -> Prepared:
+def _prepared(
+    request: FixRequest, plate: PlateFound, shot: PlateShot, colour: _Colour, matte: MatteSource, *, card: Card
+) -> Prepared:
     notes = [*(plate.movie.notes if plate.movie else ()), *matte.notes]
     if colour.assumed:
         notes.insert(0, f"The plate has no colour tag and was taken as {colour.space.name}, as OpenEXR says.")
+    if request.instruction and not card.reads_instruction:
+        notes.append(f"The engine '{card.name}' does not read instructions; yours is kept with the take.")
     return Prepared(
         request=request,
         shot=shot,

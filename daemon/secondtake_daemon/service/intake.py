@@ -10,6 +10,7 @@ from pathlib import Path
 from secondtake.errors import BadInput, UsageError
 from secondtake.messages import FixRequest
 from secondtake_daemon.engines.catalogue import check_request
+from secondtake_daemon.roots import require_inside
 
 __all__ = ["check"]
 
@@ -56,8 +57,4 @@ def _check_path(path: str, roots: Sequence[Path]) -> None:
         raise UsageError(
             "A path in a request must be absolute and sound", remedy="Give the whole path", path=path[:_PATH_BYTES]
         )
-    if not roots:
-        return
-    real = Path(path).resolve()
-    if not any(real.is_relative_to(root) for root in roots):
-        raise BadInput("The path lies outside the daemon's roots", remedy="Change 'roots' in its settings", path=path)
+    require_inside(Path(path), roots)

@@ -177,7 +177,8 @@ def worker_command(home: Home, settings: Settings) -> list[str]:
     """How a worker is started."""
     command = list(settings.worker_command) or [sys.executable, "-P", "-m", "secondtake_daemon.worker"]
     folders = ["--cache", str(home.cache), "--takes", str(home.data / "takes")]
-    return [*command, *folders, "--cache-bytes", str(settings.cache_bytes)]
+    roots = [word for root in settings.roots for word in ("--root", root)]
+    return [*command, *folders, "--cache-bytes", str(settings.cache_bytes), *roots]
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:

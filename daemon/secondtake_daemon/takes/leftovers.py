@@ -31,8 +31,9 @@ def ledger_path(folder: Path, take: str) -> Path:
 def sweep(folder: Path, *, shot: str, take: str) -> bool:
     """Remove all that an unfinished take left. Without its ledger nothing is touched.
 
-    No ledger means that the take is published, or never began. Frames are known by name (`<shot>.<take>.<frame>.exr`
-    and their part files); the take's id is unique, so no file of anybody else is met. Returns True if there was something to remove.
+    No ledger means that the take is published, or never began. Frames are known by name
+    (`<shot>.<take>.<frame>.exr`, and their part files); the take's id is unique, so nobody else's file is met.
+    Returns True if there was something to remove.
     """
     path = ledger_path(folder, take)
     try:

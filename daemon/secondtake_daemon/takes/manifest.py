@@ -66,7 +66,7 @@ class TakeFrame(_Record, frozen=True, kw_only=True):
     matte_digest: str
     """Of the stitch matte's support: data window and one bit a pixel (`composite.matte.support_digest`)."""
     way: str
-    """How it was written: copy, splice, transplant or rewrite (docs/exactness.md)."""
+    """How it was written: copy, splice or transplant (docs/exactness.md)."""
     outside_changed: int
     outside_samples: int
     inside_samples: int

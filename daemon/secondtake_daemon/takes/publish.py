@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from secondtake_daemon.takes.registry import register
 
 __all__ = ["libraries", "now", "proof_of", "publish", "published", "result_of", "software"]
 
-_PIXEL_LIBRARIES = ("numpy", "OpenEXR", "opencv-python-headless", "opencolorio")
+_PIXEL_LIBRARIES = ("numpy", "OpenEXR", "opencv-python-headless", "opencolorio", "isal")
 
 
 def publish(manifest: Manifest, *, ledger: Ledger, registry: Path) -> FixResult:
@@ -76,8 +77,12 @@ def proof_of(records: tuple[TakeFrame, ...]) -> Proof:
 
 
 def libraries() -> dict[str, str]:
-    """Versions of what touches pixels."""
-    return {name: version(name) for name in _PIXEL_LIBRARIES}
+    """Versions of what touches pixels, of those that are installed."""
+    found = {}
+    for name in _PIXEL_LIBRARIES:
+        with suppress(PackageNotFoundError):  # isal has no wheel for every platform
+            found[name] = version(name)
+    return found
 
 
 def software() -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.core import spatial_fill
-from secondtake_daemon.engines.temporal.fill import Filler, hole_box
-from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Preset
+from secondtake_daemon.engines.temporal.fill import Filler, hole_boxes
+from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset
 from secondtake_daemon.engines.temporal.proxy import dilate
 from secondtake_daemon.engines.temporal.reader import Reader
 from secondtake_daemon.engines.temporal.seam import close_seam
@@ -39,21 +39,18 @@ class Composer:
         self._study = study
         self._reader = reader
         self._filler = Filler(analysis=study.analysis, reader=reader, preset=preset, step=step)
-        self._keys: dict[int, KeyPicture] = {}
+        self._keys: dict[int, tuple[KeyPicture, ...]] = {}
 
     def paint(self, *, out: Colour, index: int, crop: Box) -> None:
         """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite."""
         gain = np.float32(self._study.analysis.level.gain)
         out[:] = self._reader.crop(index=index, box=crop).pixels / gain
-        box = self._hole_box(index)
-        common = box.intersect(crop)
-        if common.is_empty:
-            return
-        pixels = self._key(index).pixels if index in self._study.keys else self._painted(index, box, self._study.keys)
-        hole = self._reader.crop(index=index, box=common)
-        at = common.within(crop)
-        mixed = np.where(hole.usable[..., None], out[at], pixels[common.within(box)] / gain)
-        out[at] = np.nan_to_num(mixed, nan=0.0, posinf=0.0, neginf=0.0)
+        for picture in self._pictures(index, crop):
+            common = picture.box.intersect(crop)
+            hole = self._reader.crop(index=index, box=common)
+            at = common.within(crop)
+            mixed = np.where(hole.usable[..., None], out[at], picture.pixels[common.within(picture.box)] / gain)
+            out[at] = np.nan_to_num(mixed, nan=0.0, posinf=0.0, neginf=0.0)
 
     def notes(self) -> tuple[str, ...]:
         """What the artist should know about the whole shot."""
@@ -62,19 +59,26 @@ class Composer:
             return ()
         return (f"{share:.0%} of the matte was never seen in any frame and is invented",)
 
-    def _hole_box(self, index: int) -> Box:
-        frame = self._reader.frame_box
-        return hole_box(hole=self._reader.hole(index=index), frame=frame, origin=frame)
+    def _pictures(self, index: int, crop: Box) -> Iterator[KeyPicture]:
+        """The finished parts of a frame that touch the crop."""
+        if index in self._study.keys:
+            yield from (picture for picture in self._key(index) if not picture.box.intersect(crop).is_empty)
+            return
+        for box in hole_boxes(hole=self._reader.hole(index=index)):
+            if not box.intersect(crop).is_empty:
+                yield KeyPicture(index=index, box=box, pixels=self._painted(index, box, self._study.keys))
 
-    def _key(self, index: int) -> KeyPicture:
-        """The finished picture of a key frame, made once: from the keys before it, and the rest invented."""
+    def _key(self, index: int) -> tuple[KeyPicture, ...]:
+        """The finished pictures of a key frame, made once: from the keys before it, and the rest invented."""
         if index not in self._keys:
             held = self._study.recall_key(index)
             if held is None:
                 before = self._study.keys[: self._study.keys.index(index)]
-                box = self._hole_box(index)
-                held = KeyPicture(index=index, box=box, pixels=self._painted(index, box, before))
-                self._study.keep_key(held)
+                held = tuple(
+                    KeyPicture(index=index, box=box, pixels=self._painted(index, box, before))
+                    for box in hole_boxes(hole=self._reader.hole(index=index))
+                )
+                self._study.keep_key(index, held)
             self._keys[index] = held
         return self._keys[index]
 
@@ -82,7 +86,8 @@ class Composer:
         seen = self._filler.background(index=index, box=box)
         fill = close_seam(fill=seen.fill, plate=seen.plate, hole=seen.hole, usable=~seen.hole, filled=seen.seen)
         pixels = np.where((seen.hole & seen.seen)[..., None], fill, seen.plate).astype(np.float32)
-        canvas = _Canvas(box, pixels, ~seen.hole | seen.seen)
+        rim = seen.rim & ~seen.seen
+        canvas = _Canvas(box, pixels, ~seen.hole | seen.seen | rim)
         for key in keys:
             if not canvas.known.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
                 self._carry(canvas, index, key)
@@ -93,13 +98,16 @@ class Composer:
         matrix = self._filler.aligner.motion(layer=0, target=index, source=key)
         if matrix is None:
             return
-        picture = self._key(key)
+        for picture in self._key(key):
+            self._lay(canvas, index, picture, matrix)
+
+    def _lay(self, canvas: _Canvas, index: int, picture: KeyPicture, matrix: Matrix) -> None:
         placed = self._filler.placed_picture(picture=picture, matrix=matrix, box=canvas.box)
         if placed is None:
             return
         pixels, valid = placed
         ring = dilate(~canvas.known, _RING_PX) & canvas.known & valid
-        pixels = pixels * self._filler.gain(index, key, canvas.pixels, pixels, ring)
+        pixels = pixels * self._filler.gain(index, picture.index, canvas.pixels, pixels, ring)
         unknown = ~canvas.known
         pixels = close_seam(fill=pixels, plate=canvas.pixels, hole=unknown, usable=canvas.known, filled=valid)
         use = unknown & valid

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from secondtake_daemon.engines.temporal.align import Aligner, source_box, warp, 
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks, gain_on_ring
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset, largest
-from secondtake_daemon.engines.temporal.label import Hypothesis, choose
+from secondtake_daemon.engines.temporal.label import Chosen, Hypothesis, choose
 from secondtake_daemon.engines.temporal.merge import View, merge, soften
 from secondtake_daemon.engines.temporal.proxy import dilate
 from secondtake_daemon.engines.temporal.reader import Crop, Reader
@@ -22,15 +23,17 @@ from secondtake_daemon.engines.temporal.segment import Segmenter
 from secondtake_daemon.engines.temporal.sources import choose_sources, hole_points
 from secondtake_daemon.engines.temporal.stored import KeyPicture
 
-__all__ = ["Background", "Filler", "hole_box"]
+__all__ = ["Background", "Filler", "hole_boxes"]
 
 _MARGIN_PX = 40
+_CELL_PX = 8
 _RING_PX = 25
 _AGE_FRAMES = 12.0
 _ERROR_SLACK = 0.9
 _ERROR_FLOOR = 0.5
 _ERROR_UNKNOWN = 3.0
 _LEAST_RING = 40
+_RIM_SLACK = 1.5
 _VIEWS_BYTES = 512 * 1024 * 1024
 _LEAST_VIEWS = 3
 _LAYER_HANDICAP = 0.03
@@ -49,16 +52,37 @@ class Background:
     hole: Mask
     """Everything that is not trusted: the matte and its rim."""
     seen: Mask
+    rim: Mask
+    """The part of `hole` that is only its rim, where the plate turned out to be clean of the object."""
 
 
-def hole_box(*, hole: Mask, frame: Box, origin: Box) -> Box:
-    """Box around the hole with margin, inside the frame; `hole` covers `origin`. Empty if there is no hole."""
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    if not len(rows):
-        return Box(origin.x, origin.y, 0, 0)
-    x, y = origin.x + int(columns[0]), origin.y + int(rows[0])
-    box = Box(x, y, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
-    return box.pad(_MARGIN_PX).intersect(frame)
+def hole_boxes(*, hole: Mask) -> tuple[Box, ...]:
+    """Boxes with margin around the hole's parts, from the frame's corner; parts that are near share one.
+
+    Two mattes at opposite ends of a frame cost what they cover, not what lies between, and each has its own exposure.
+    """
+    height, width = hole.shape
+    frame = Box(0, 0, width, height)
+    size = (-(-width // _CELL_PX), -(-height // _CELL_PX))
+    padded = np.zeros((size[1] * _CELL_PX, size[0] * _CELL_PX), bool)
+    padded[:height, :width] = hole
+    cells = padded.reshape(size[1], _CELL_PX, size[0], _CELL_PX).any(axis=(1, 3))
+    near = dilate(np.asarray(cells, bool), -(-_MARGIN_PX // _CELL_PX)).astype(np.uint8)
+    count, labels = cv2.connectedComponents(near, connectivity=8)
+    found = []
+    for label in range(1, count):
+        rows, columns = np.nonzero((np.asarray(labels) == label) & cells)
+        top, left = int(rows.min()) * _CELL_PX, int(columns.min()) * _CELL_PX
+        right, bottom = (int(columns.max()) + 1) * _CELL_PX, (int(rows.max()) + 1) * _CELL_PX
+        found.append(_tight(hole, Box(left, top, right - left, bottom - top).intersect(frame)).pad(_MARGIN_PX))
+    return tuple(box.intersect(frame) for box in found)
+
+
+def _tight(hole: Mask, box: Box) -> Box:
+    part = hole[box.y : box.bottom, box.x : box.right]
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    x, y = box.x + int(columns[0]), box.y + int(rows[0])
+    return Box(x, y, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
 
 
 class Filler:
@@ -73,13 +97,14 @@ class Filler:
         self._step = step
 
     def background(self, *, index: int, box: Box) -> Background:
-        """box: as `hole_box` gives it."""
+        """box: one of `hole_boxes`."""
         target = self.reader.crop(index=index, box=box)
         hole = ~target.usable
         ring = dilate(hole, _RING_PX) & target.usable
         hypotheses = self._hypotheses(index, target, ring)
         chosen = choose(hypotheses=hypotheses, plate=target.pixels, hole=hole, ring=ring, noise=self.analysis.noise)
-        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen)
+        rim = self._clean_rim(chosen, target, ring)
+        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, rim)
 
     def _hypotheses(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
         analysis, preset = self.analysis, self._preset
@@ -173,6 +198,21 @@ class Filler:
         tracks = self.analysis.tracks
         found = gain_at_tracks(tracks[index], tracks[source])
         return gain_on_ring(plate, pixels, ring) if found is None else found
+
+    def _clean_rim(self, chosen: Chosen, target: Crop, ring: Mask) -> Mask:
+        """The rim, if it matches what other frames saw there no worse than the ring beyond it does; else nothing.
+
+        A matte with room around the object hides nothing in its rim, and what must be invented starts from there.
+        """
+        rim, around = target.rim & chosen.seen, ring & chosen.seen
+        if min(rim.sum(), around.sum()) < _LEAST_RING:
+            return np.zeros_like(target.rim)
+        noise = self.analysis.noise
+        apart = largest(np.abs(noise.stabilise(chosen.pixels) - noise.stabilise(target.pixels)))
+        limits = [float(np.quantile(apart[around], share)) for share in (0.5, 0.9)]
+        found = [float(np.quantile(apart[rim], share)) for share in (0.5, 0.9)]
+        clean = all(one < _RIM_SLACK * limit for one, limit in zip(found, limits, strict=True))
+        return target.rim if clean else np.zeros_like(target.rim)
 
     def _ring_error(self, plate: Colour, pixels: Colour, ring: Mask) -> float:
         if ring.sum() < _LEAST_RING:

@@ -27,18 +27,18 @@ class Crop:
     """Plate times the level gain; 0 where it was not finite."""
     usable: Mask
     """Finite, outside the hole and its rim."""
-    hole: Mask
-    """Coverage above 0."""
+    rim: Mask
+    """Finite and outside the hole, but so near that the object's soft edge may be in it."""
 
     @property
     def size_bytes(self) -> int:
         """Memory held."""
-        return int(self.pixels.nbytes + self.usable.nbytes + self.hole.nbytes)
+        return int(self.pixels.nbytes + self.usable.nbytes + self.rim.nbytes)
 
     def part(self, box: Box) -> Crop:
         """A smaller box of it, without copying."""
         at = box.within(self.box)
-        return Crop(box, self.pixels[at], self.usable[at], self.hole[at])
+        return Crop(box, self.pixels[at], self.usable[at], self.rim[at])
 
 
 class Reader:
@@ -64,6 +64,9 @@ class Reader:
             wanted = wanted if held is None else wanted.union(held.box)
             held = self._read(index, self._rounded(wanted))
             self._held[index] = held
+            self._held.move_to_end(
+                index
+            )  # before trimming: a box that grew keeps its old place else, and is the next to go
             self._trim()
         self._held.move_to_end(index)
         return held.part(box)
@@ -82,8 +85,9 @@ class Reader:
         there = Box(box.x + bounds.x, box.y + bounds.y, box.width, box.height)
         plate, hole = self._shot.plate(frame, there), self._shot.hole(frame, there)
         usable = trusted(plate=plate, hole=hole, rim_px=self._rim_px)
-        pixels = np.where(sane(plate)[..., None], plate, np.float32(0)).astype(np.float32) * self._gain
-        return Crop(box, pixels, usable, ~(hole <= 0))
+        good = sane(plate)
+        pixels = np.where(good[..., None], plate, np.float32(0)).astype(np.float32) * self._gain
+        return Crop(box, pixels, usable, (hole <= 0) & good & ~usable)
 
     def _trim(self) -> None:
         while len(self._held) > 2 and sum(crop.size_bytes for crop in self._held.values()) > _CACHE_BYTES:

@@ -33,7 +33,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class KeyPicture:
-    """A key frame, finished. Levelled values; the box counts from the frame's corner."""
+    """One part of a key frame, finished. Levelled values; the box counts from the frame's corner."""
 
     index: int
     box: Box
@@ -52,16 +52,20 @@ class Study:
     scratch: Path
     preset: str
 
-    def recall_key(self, index: int) -> KeyPicture | None:
-        """A key picture made before, if there is one."""
+    def recall_key(self, index: int) -> tuple[KeyPicture, ...] | None:
+        """The pictures of a key frame made before, if there are any."""
         arrays = _read(self._key_path(index))
         if arrays is None:
             return None
-        return KeyPicture(index, Box(*(int(v) for v in arrays["box"])), arrays["pixels"].astype(np.float32))
+        boxes = [Box(*(int(v) for v in row)) for row in arrays["boxes"]]
+        return tuple(
+            KeyPicture(index, box, arrays[f"pixels{place}"].astype(np.float32)) for place, box in enumerate(boxes)
+        )
 
-    def keep_key(self, key: KeyPicture) -> None:
-        """Store a key picture."""
-        _write(self._key_path(key.index), {"box": np.array(key.box, np.int64), "pixels": key.pixels})
+    def keep_key(self, index: int, pictures: tuple[KeyPicture, ...]) -> None:
+        """Store the pictures of a key frame."""
+        arrays: Arrays = {f"pixels{place}": picture.pixels for place, picture in enumerate(pictures)}
+        _write(self._key_path(index), {"boxes": np.array([picture.box for picture in pictures], np.int64), **arrays})
 
     def _key_path(self, index: int) -> Path:
         return self.scratch / f"temporal-{CARD.version}-{self.preset}-key-{index}.npz"
