@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import card_for, factory
 from secondtake_daemon.engines.contract import Engine, Job
 from secondtake_daemon.job.prepare import Prepared, find_plate, prepare
-from secondtake_daemon.job.render import FrameWriter, PatchMaker
+from secondtake_daemon.job.render import FrameWriter, PatchMaker, Samples
 from secondtake_daemon.job.report import Report
 from secondtake_daemon.plan.fix import FixPlan, plan_fix
 from secondtake_daemon.store.io import disk_errors
@@ -96,15 +96,28 @@ def _render(
         report.phase(Phase.LOAD)
         maker.load()
     report.phase(Phase.RENDER, total=sum(map(len, plan.windows)))
+    writing: dict[int, Future[None]] = {}
     for index, window in enumerate(plan.windows):
-        patch = maker.patch(index, window, threads)
+        patch = maker.patch(index, window, threads)  # meanwhile the frames of the window before are written
         notes.update(dict.fromkeys(patch.notes))
-        todo = [pair for pair in zip(window, patch.samples, strict=True) if pair[0] not in ledger.finished]
-        for record in threads.map(lambda pair: writer.write(*pair), todo):
-            ledger.add(record)
-        for frame in window:
-            report.frame(frame)
+        _finish(writing, report)
+        for frame, samples in zip(window, patch.samples, strict=True):
+            writing[frame] = threads.submit(_write, frame, samples, writer, ledger)
+    _finish(writing, report)
     return tuple(notes)
+
+
+def _write(frame: int, samples: Samples, writer: FrameWriter, ledger: Ledger) -> None:
+    if frame not in ledger.finished:
+        ledger.add(writer.write(frame, samples))
+
+
+def _finish(writing: dict[int, Future[None]], report: Report) -> None:
+    """Wait for the frames that are being written, in order."""
+    for frame, future in writing.items():
+        future.result()
+        report.frame(frame)
+    writing.clear()
 
 
 def _plan(prepared: Prepared, card: Card) -> FixPlan:

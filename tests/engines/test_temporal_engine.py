@@ -31,7 +31,7 @@ def panned() -> ArrayShot:
 
 
 def test_card_says_what_it_can() -> None:
-    assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "1", frozenset({Operation.REMOVE}))
+    assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "2", frozenset({Operation.REMOVE}))
     assert CARD.deterministic and CARD.window_frames == 8 and CARD.sees_shot
     assert TemporalEngine.card is CARD
 

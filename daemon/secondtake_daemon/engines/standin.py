@@ -38,8 +38,9 @@ class StandInEngine:
 
     def generate(self, window: Window, job: Job) -> Patch:
         """Fill every frame of the window."""
-        frames = [self._frame(frame, window, job) for frame in window.frames]
-        pixels = np.stack(frames)
+        pixels = np.empty((len(window.frames), window.crop.height, window.crop.width, 3), np.float32)
+        for out, frame in zip(pixels, window.frames, strict=True):
+            out[:] = self._frame(frame, window, job)
         if self._switches.wrong_size_at in window.frames:
             pixels = pixels[:, 1:]
         return Patch(frames=window.frames, box=window.crop, pixels=pixels)
@@ -59,13 +60,11 @@ class StandInEngine:
         _wait(switches.frame_s, job)
         job.step()
         pixels = self._fill(frame, window, job)
-        if frame == switches.nan_at:
-            pixels[:] = np.nan
-        return pixels
+        return np.full_like(pixels, np.nan) if frame == switches.nan_at else pixels
 
     def _fill(self, frame: int, window: Window, job: Job) -> FloatImage:
         if self._switches.mode == "identity":
-            return window.shot.plate(frame, window.crop).copy()
+            return window.shot.plate(frame, window.crop)
         shape = (window.crop.height, window.crop.width, 3)
         source = _source(job.seed, job.instruction, "colour")
         pixels = np.broadcast_to(source.random(3, dtype=np.float32), shape).copy()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake.errors import BadMatte
 from secondtake.frames import FrameSet
-from secondtake_daemon.images import exr_guard, exr_read, sequences, shapes, stills
+from secondtake_daemon.images import exr_guard, exr_margins, exr_read, sequences, shapes, stills
 
 __all__ = ["Coverage", "MatteSource", "open_matte", "require_some"]
 
@@ -272,8 +272,13 @@ class _ExrPicture:
         return part.data_window, part.display_window
 
     def plane(self, channel: str) -> NDArray[np.generic]:
-        planes = exr_read.read_planes(self._file, part=self._part[channel], channels=(channel,))
-        plane: NDArray[np.generic] = planes.planes[channel]
+        part = self._file.parts[self._part[channel]]
+        rows = exr_margins.used_rows(self._file, part)
+        window = part.data_window
+        plane: NDArray[np.generic] = np.zeros((window.height, window.width), part.channel(channel).type.dtype)
+        if rows is not None:
+            band = exr_read.read_planes(self._file, part=part.index, rows=rows, channels=(channel,))
+            plane[band.box.within(window)] = band.planes[channel]
         return plane
 
 

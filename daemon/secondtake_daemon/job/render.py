@@ -25,9 +25,10 @@ from secondtake_daemon.store.keys import FileDigests, key_of
 from secondtake_daemon.store.patches import PatchStore, StoredPatch
 from secondtake_daemon.takes.manifest import TakeFrame
 
-__all__ = ["FrameWriter", "PatchMaker"]
+__all__ = ["FrameWriter", "PatchMaker", "Samples"]
 
 Samples = NDArray[np.float32]
+"""(n, 3) in the engine's encoding: the pixels inside the generation matte, in row order."""
 
 
 class _PatchKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,8 +130,8 @@ class PatchMaker:
 
     def _cut(self, patch: Patch, at: int, frame: int) -> Samples:
         """Only the pixels inside the generation matte, in row order."""
-        inside = self._shot.hole(frame, self._crop) > 0
-        samples = np.ascontiguousarray(patch.pixels[at][inside], dtype=np.float32)
+        inside = np.flatnonzero(self._shot.hole(frame, self._crop))
+        samples = np.asarray(patch.pixels[at].reshape(-1, 3)[inside], np.float32)
         check_samples(samples, frame=frame, engine=self._engine.card.name)
         return samples
 

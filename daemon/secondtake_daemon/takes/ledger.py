@@ -7,6 +7,7 @@ only after its frame is durable, so after a crash the take goes on behind the la
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -20,17 +21,19 @@ __all__ = ["Ledger", "claim"]
 
 
 class Ledger:
-    """The open ledger of one take. Not thread-safe: one thread adds."""
+    """The open ledger of one take. Frames may be added from several threads."""
 
     def __init__(self, folder: Path, head: LedgerHead, finished: dict[int, TakeFrame]) -> None:
         self.folder = folder
         self.head = head
         self.finished = finished
+        self._lock = Lock()
 
     def add(self, record: TakeFrame) -> None:
         """Note a frame that is durably written."""
-        append_line(ledger_path(self.folder, self.head.take), msgspec.json.encode(record))
-        self.finished[record.frame] = record
+        with self._lock:
+            append_line(ledger_path(self.folder, self.head.take), msgspec.json.encode(record))
+            self.finished[record.frame] = record
 
     def end(self) -> None:
         """The take is published: the ledger goes."""

@@ -9,7 +9,7 @@ __all__ = ["CARD"]
 
 CARD = Card(
     name="temporal",
-    version="1",
+    version="2",
     summary="Removes an object with what other frames saw behind it; needs no model and no GPU",
     operations=frozenset({Operation.REMOVE}),
     factory="secondtake_daemon.engines.temporal.engine:TemporalEngine",

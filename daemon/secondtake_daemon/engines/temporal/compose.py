@@ -10,6 +10,7 @@ import numpy as np
 from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.core import spatial_fill
 from secondtake_daemon.engines.temporal.fill import Filler, hole_boxes
+from secondtake_daemon.engines.temporal.grain import regrain
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset
 from secondtake_daemon.engines.temporal.proxy import dilate
 from secondtake_daemon.engines.temporal.reader import Reader
@@ -49,7 +50,15 @@ class Composer:
             common = picture.box.intersect(crop)
             hole = self._reader.crop(index=index, box=common)
             at = common.within(crop)
-            mixed = np.where(hole.usable[..., None], out[at], picture.pixels[common.within(picture.box)] / gain)
+            inner = common.within(picture.box)
+            grained = regrain(
+                pixels=picture.pixels[inner],
+                kept=picture.kept[inner],
+                grain=self._study.grain,
+                frame=self._study.analysis.frames[index],
+                box=common,
+            )
+            mixed = np.where(hole.usable[..., None], out[at], grained / gain)
             out[at] = np.nan_to_num(mixed, nan=0.0, posinf=0.0, neginf=0.0)
 
     def notes(self) -> tuple[str, ...]:
@@ -66,7 +75,7 @@ class Composer:
             return
         for box in hole_boxes(hole=self._reader.hole(index=index)):
             if not box.intersect(crop).is_empty:
-                yield KeyPicture(index=index, box=box, pixels=self._painted(index, box, self._study.keys))
+                yield self._painted(index, box, self._study.keys)
 
     def _key(self, index: int) -> tuple[KeyPicture, ...]:
         """The finished pictures of a key frame, made once: from the keys before it, and the rest invented."""
@@ -75,14 +84,14 @@ class Composer:
             if held is None:
                 before = self._study.keys[: self._study.keys.index(index)]
                 held = tuple(
-                    KeyPicture(index=index, box=box, pixels=self._painted(index, box, before))
+                    self._painted(index, box, before)
                     for box in hole_boxes(hole=self._reader.hole(index=index))
                 )
                 self._study.keep_key(index, held)
             self._keys[index] = held
         return self._keys[index]
 
-    def _painted(self, index: int, box: Box, keys: tuple[int, ...]) -> Colour:
+    def _painted(self, index: int, box: Box, keys: tuple[int, ...]) -> KeyPicture:
         seen = self._filler.background(index=index, box=box)
         fill = close_seam(fill=seen.fill, plate=seen.plate, hole=seen.hole, usable=~seen.hole, filled=seen.seen)
         pixels = np.where((seen.hole & seen.seen)[..., None], fill, seen.plate).astype(np.float32)
@@ -91,7 +100,9 @@ class Composer:
         for key in keys:
             if not canvas.known.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
                 self._carry(canvas, index, key)
-        return spatial_fill(pixels=canvas.pixels, unknown=~canvas.known)
+        kept = np.where(seen.hole & seen.seen, seen.kept, np.float32(1.0))
+        pixels = spatial_fill(pixels=canvas.pixels, unknown=~canvas.known)
+        return KeyPicture(index=index, box=box, pixels=pixels, kept=kept)
 
     def _carry(self, canvas: _Canvas, index: int, key: int) -> None:
         """Bring the key's picture into what is still unknown."""

@@ -13,7 +13,7 @@ from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.align import Aligner, source_box, warp, warp_mask
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks, gain_on_ring
-from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset, largest
+from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Plane, Preset, largest
 from secondtake_daemon.engines.temporal.label import Chosen, Hypothesis, choose
 from secondtake_daemon.engines.temporal.merge import View, merge, soften
 from secondtake_daemon.engines.temporal.proxy import dilate
@@ -54,6 +54,8 @@ class Background:
     seen: Mask
     rim: Mask
     """The part of `hole` that is only its rim, where the plate turned out to be clean of the object."""
+    kept: Plane
+    """Share of the plate's grain variance that is still in `fill`."""
 
 
 def hole_boxes(*, hole: Mask) -> tuple[Box, ...]:
@@ -104,7 +106,7 @@ class Filler:
         hypotheses = self._hypotheses(index, target, ring)
         chosen = choose(hypotheses=hypotheses, plate=target.pixels, hole=hole, ring=ring, noise=self.analysis.noise)
         rim = self._clean_rim(chosen, target, ring)
-        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, rim)
+        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, rim, chosen.kept)
 
     def _hypotheses(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
         analysis, preset = self.analysis, self._preset

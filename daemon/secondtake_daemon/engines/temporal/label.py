@@ -51,6 +51,8 @@ class Chosen:
 
     pixels: Colour
     seen: Mask
+    kept: Plane
+    """Share of the plate's grain variance that is still in the pixels."""
 
 
 def choose(*, hypotheses: Sequence[Hypothesis], plate: Colour, hole: Mask, ring: Mask, noise: Noise) -> Chosen:
@@ -70,7 +72,8 @@ def choose(*, hypotheses: Sequence[Hypothesis], plate: Colour, hole: Mask, ring:
     rejected = seen & hole & (np.asarray(doubt) > _GATE)
     kernel = np.ones((_GATE_OPEN_PX, _GATE_OPEN_PX), np.uint8)
     rejected = np.asarray(cv2.morphologyEx(rejected.astype(np.uint8), cv2.MORPH_OPEN, kernel), np.uint8) > 0
-    return Chosen(pixels.astype(np.float32), seen & ~rejected)
+    kept = np.einsum("kij,kij->ij", share, np.stack([one.merged.kept for one in hypotheses]))
+    return Chosen(pixels.astype(np.float32), seen & ~rejected, kept.astype(np.float32))
 
 
 def _raw_cost(one: Hypothesis, plate: Colour, ring: Mask, noise: Noise) -> Plane:

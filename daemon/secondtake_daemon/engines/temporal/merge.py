@@ -45,6 +45,8 @@ class Merged:
     """How many views support the value; 0 = nobody saw it."""
     cost: Plane
     """0 (three views agree) … 1.3 (no view)."""
+    kept: Plane
+    """Share of one view's grain variance that the average still has: the sum of its squared weights; 1 with no view."""
 
 
 def soften(pixels: Colour) -> Colour:
@@ -60,8 +62,9 @@ def merge(
     pixels = np.zeros((height, width, 3), np.float32)
     count = np.zeros((height, width), np.uint8)
     cost = np.full((height, width), _COUNT_COST[0], np.float32)
+    kept = np.ones((height, width), np.float32)
     if not views:
-        return Merged(pixels, count, cost)
+        return Merged(pixels, count, cost, kept)
     rows = max(_STRIP_PIXELS // max(width, 1), 16)
     for top in range(0, height, rows):
         step()
@@ -74,13 +77,14 @@ def merge(
             noise,
         )
         inner = slice(top - low, bottom - low)
-        pixels[top:bottom], count[top:bottom], cost[top:bottom] = strip[0][inner], strip[1][inner], strip[2][inner]
-    return Merged(pixels, count, cost)
+        pixels[top:bottom], count[top:bottom] = strip[0][inner], strip[1][inner]
+        cost[top:bottom], kept[top:bottom] = strip[2][inner], strip[3][inner]
+    return Merged(pixels, count, cost, kept)
 
 
 def _merge_strip(
     pixels: NDArray[np.float32], valid: NDArray[np.bool_], weight: NDArray[np.float32], noise: Noise
-) -> tuple[Colour, NDArray[np.uint8], Plane]:
+) -> tuple[Colour, NDArray[np.uint8], Plane, Plane]:
     number = len(pixels)
     even = noise.stabilise(np.stack([soften(one) for one in pixels]))
     limit = _AGREE + _GRADIENT * np.stack([_gradient(one) for one in even])
@@ -105,7 +109,8 @@ def _merge_strip(
     agreed = total / np.maximum(share.sum(axis=0), 1e-9)
     cost = np.array([1.3, 0.5, 0.12, 0.0], np.float32)[np.minimum(count, 3)] + 0.8 * (1.0 - agreed)
     cost = np.where(seen == 1, _COUNT_COST[1], np.where(seen == 0, _COUNT_COST[0], cost))
-    return mixed.astype(np.float32), count.astype(np.uint8), cost.astype(np.float32)
+    kept = np.where(total > 0, (used**2).sum(axis=0) / np.maximum(total, 1e-9) ** 2, 1.0)
+    return mixed.astype(np.float32), count.astype(np.uint8), cost.astype(np.float32), kept.astype(np.float32)
 
 
 def _gradient(even: Colour) -> Plane:

@@ -71,6 +71,10 @@ class Reader:
         self._held.move_to_end(index)
         return held.part(box)
 
+    def peek(self, *, index: int, box: Box) -> Crop:
+        """The same, read for one look: the cache keeps what it holds."""
+        return self._read(index, box.pad(self._rim_px + 1).intersect(self._frame)).part(box)
+
     def hole(self, *, index: int) -> Mask:
         """Coverage above 0, over the whole frame."""
         return np.asarray(~(self._shot.hole(self._shot.frames[index], self._shot.bounds) <= 0), bool)

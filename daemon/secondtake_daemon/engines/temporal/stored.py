@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Shot
-from secondtake_daemon.engines.temporal.analysis import Analysis, analyse
+from secondtake_daemon.engines.temporal.analysis import Analysis, analyse, rim_px
 from secondtake_daemon.engines.temporal.card import CARD
 from secondtake_daemon.engines.temporal.core import choose_keys, never_seen
-from secondtake_daemon.engines.temporal.kinds import Colour, Preset
+from secondtake_daemon.engines.temporal.grain import Grain
+from secondtake_daemon.engines.temporal.grain_pairs import measure_shot
+from secondtake_daemon.engines.temporal.kinds import Colour, Plane, Preset
 from secondtake_daemon.engines.temporal.layers import Layers
 from secondtake_daemon.engines.temporal.noise import Noise
 from secondtake_daemon.engines.temporal.proxy import Grid, Level, Picture
+from secondtake_daemon.engines.temporal.reader import Reader
 from secondtake_daemon.engines.temporal.sources import hole_points
 from secondtake_daemon.engines.temporal.tracks import FrameTracks
 
@@ -38,6 +41,8 @@ class KeyPicture:
     index: int
     box: Box
     pixels: Colour
+    kept: Plane
+    """Share of the plate's grain variance that the pixels have; 1 also where none is to be added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Study:
     """The analysis, and what follows from it for the whole shot."""
 
     analysis: Analysis
+    grain: Grain
     keys: tuple[int, ...]
     """Frames on which the never-seen core is invented, in order."""
     invented_share: float
@@ -59,12 +65,16 @@ class Study:
             return None
         boxes = [Box(*(int(v) for v in row)) for row in arrays["boxes"]]
         return tuple(
-            KeyPicture(index, box, arrays[f"pixels{place}"].astype(np.float32)) for place, box in enumerate(boxes)
+            KeyPicture(
+                index, box, arrays[f"pixels{place}"].astype(np.float32), arrays[f"kept{place}"].astype(np.float32)
+            )
+            for place, box in enumerate(boxes)
         )
 
     def keep_key(self, index: int, pictures: tuple[KeyPicture, ...]) -> None:
         """Store the pictures of a key frame."""
         arrays: Arrays = {f"pixels{place}": picture.pixels for place, picture in enumerate(pictures)}
+        arrays |= {f"kept{place}": picture.kept for place, picture in enumerate(pictures)}
         _write(self._key_path(index), {"boxes": np.array([picture.box for picture in pictures], np.int64), **arrays})
 
     def _key_path(self, index: int) -> Path:
@@ -82,7 +92,9 @@ def recall_or_analyse(*, shot: Shot, preset: Preset, scratch: Path, step: Callab
     keys = choose_keys(analysis, unseen=unseen, step=step)
     hole = sum(len(hole_points(analysis, index)) for index in np.flatnonzero(analysis.holes).tolist())
     invented = sum(len(points) for points in unseen) / max(hole, 1)
-    study = Study(analysis, keys, invented, scratch, preset.name)
+    reader = Reader(shot=shot, gain=analysis.level.gain, rim_px=rim_px(shot.bounds.width))
+    grain = measure_shot(reader=reader, analysis=analysis, step=step)
+    study = Study(analysis, grain, keys, invented, scratch, preset.name)
     _write(path, _packed(study))
     return study
 
@@ -112,6 +124,9 @@ def _packed(study: Study) -> Arrays:
         "poses": analysis.layers.poses,
         "lives": analysis.layers.lives,
         "holes": analysis.holes,
+        "grain": np.stack([study.grain.slope, study.grain.floor]),
+        "kernels": study.grain.kernels,
+        "mixing": study.grain.mixing,
         "keys": np.array(study.keys, np.int64),
     }
 
@@ -142,7 +157,9 @@ def _unpacked(arrays: Arrays, shot: Shot, preset: Preset, scratch: Path) -> Stud
         ),
         holes=arrays["holes"].astype(bool),
     )
-    return Study(analysis, tuple(int(key) for key in arrays["keys"]), share, scratch, preset.name)
+    slopes, floors = arrays["grain"].astype(np.float64)
+    grain = Grain(slopes, floors, arrays["kernels"].astype(np.float64), arrays["mixing"].astype(np.float64))
+    return Study(analysis, grain, tuple(int(key) for key in arrays["keys"]), share, scratch, preset.name)
 
 
 def _read(path: Path) -> Arrays | None:
