@@ -26,6 +26,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "quality"))
 from array_shots import PLATES, ArrayShot, removed, rendered
 from scenes import KINDS, make
 from scores import display, ms_ssim, psnr, telea, warp_error
+from textures import photographs
 
 Frames = NDArray[np.float32]
 
@@ -51,6 +52,8 @@ class Score:
 
 def measure() -> list[Row]:
     """One row for each shot and figure, ours against Telea; PSNR also against G'MIC."""
+    for reason in _left_out():
+        print(f"fidelity: {reason}", file=sys.stderr)
     found: list[Row] = []
     for name, shot in _shots():
         with tempfile.TemporaryDirectory() as folder:
@@ -58,6 +61,20 @@ def measure() -> list[Row]:
         other = _scored(shot, lambda shot=shot: telea(shot.plates, shot.holes))
         found += _rows(name, ours, other)
         found += _gmic_rows(name, shot, ours)
+    return found
+
+
+def _left_out() -> list[str]:
+    """Why a rival or a shot is not in the table."""
+    found = []
+    if shutil.which("gmic") is None:
+        found.append("G'MIC is left out: no program `gmic` (Debian package gmic)")
+    if importlib.util.find_spec("flip_evaluator") is None:
+        found.append("HDR-FLIP is left out: no module `flip_evaluator` (PyPI package flip-evaluator)")
+    if not photographs():
+        found.append("the kinds are made from drawings: no photographs of scikit-image")
+    if not PLATES.is_dir():
+        found.append(f"the rendered shots are left out: nothing at {PLATES}")
     return found
 
 

@@ -97,10 +97,10 @@ def test_scratch_holds_no_half_written_file(panned: ArrayShot, tmp_path: Path) -
 
 
 def test_data_window_and_gaps_do_not_matter(panned: ArrayShot, tmp_path: Path) -> None:
-    plain = removed(panned, tmp_path / "a")
+    plain = removed(panned, tmp_path / "a", grain="none")  # grain follows the frame's number
     numbers = (7, 9, 10, 15, 16, 17, 20, 30, 31, 40)
     moved = replace(panned, corner=(-13, 40), numbers=numbers)
-    assert removed(moved, tmp_path / "b").tobytes() == plain.tobytes()
+    assert removed(moved, tmp_path / "b", grain="none").tobytes() == plain.tobytes()
 
 
 def test_a_larger_crop_changes_nothing(panned: ArrayShot, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
+from secondtake.errors import BadInput
 from secondtake_daemon.engines.temporal.grain import Grain, Pair, measure_grain, regrain
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
@@ -62,8 +63,7 @@ def test_no_grain_is_found_in_clean_or_uneven_pictures() -> None:
     for one, other in ((clean, clean), (clean, clean * 1.01), (soft, soft)):
         assert measure_grain(pairs=[Pair(one, other, FULL)]).is_none
     assert measure_grain(pairs=[]).is_none
-    missed = measure_grain(pairs=[Pair(soft, shifted, FULL)])  # half a pixel of misalignment on texture
-    assert missed.is_none or missed.sigma(np.full((1, 1, 3), 0.5, np.float32)).max() < 0.03
+    assert measure_grain(pairs=[Pair(soft, shifted, FULL)]).is_none  # misaligned texture is no grain
     same = np.full((4, 4, 3), 0.5, np.float32)
     kept = np.zeros((4, 4), np.float32)
     assert regrain(pixels=same, kept=kept, grain=Grain.none(), frame=1, box=Box(0, 0, 4, 4)) is same
@@ -74,15 +74,19 @@ def test_grain_of_a_frame_does_not_depend_on_the_box() -> None:
     flat = np.full((150, 200, 3), 0.4, np.float32)
     kept = np.zeros((150, 200), np.float32)
     whole = regrain(pixels=flat, kept=kept, grain=found, frame=1001, box=Box(0, 0, 200, 150))
-    part = regrain(pixels=flat[30:90, 50:170], kept=kept[30:90, 50:170], grain=found, frame=1001, box=Box(50, 30, 120, 60))
+    part = regrain(
+        pixels=flat[30:90, 50:170], kept=kept[30:90, 50:170], grain=found, frame=1001, box=Box(50, 30, 120, 60)
+    )
     assert np.abs(part - whole[30:90, 50:170]).max() < 1e-6
     other = regrain(pixels=flat, kept=kept, grain=found, frame=1002, box=Box(0, 0, 200, 150))
-    assert abs(float(np.corrcoef((whole - flat).ravel(), (other - flat).ravel())[0, 1])) < 0.02
+    assert abs(float(np.corrcoef((whole - flat).ravel(), (other - flat).ravel())[0, 1])) < 0.03
 
 
 @pytest.fixture(scope="module", params=["pan", "static"])
-def grained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[ArrayShot, list[NDArray[np.float32]]]:
-    """A shot, and for each frame the fine part of (result - truth) in sigmas of the plate's grain, in the inner hole."""
+def grained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ArrayShot, list[NDArray[np.float32]]]:
+    """A shot, and for each frame the fine part of (result - truth) in sigmas of the plate's grain."""
     shot = make(request.param, seed=4, size=SMALL)
     assert shot.clean is not None
     result = removed(shot, tmp_path_factory.mktemp("grained"))
@@ -109,5 +113,13 @@ def test_delivered_grain_is_new_in_each_frame(grained: tuple[ArrayShot, list[NDA
         both = (shot.holes[now] > 0) & (shot.holes[now - 1] > 0)
         one, two = np.clip(errors[now][both], -4, 4), np.clip(errors[now - 1][both], -4, 4)
         found.append(float(np.corrcoef(one.ravel(), two.ravel())[0, 1]))
-    print(found)
     assert abs(np.mean(found)) < 0.35  # averages of the same neighbours share what grain they keep
+
+
+def test_grain_can_be_left_out_and_nothing_else_is_accepted(tmp_path: Path) -> None:
+    shot = make("pan", seed=4, size=Size(width=160, height=96, frames=6, subframes=1, over=1))
+    with_grain, without = (removed(shot, tmp_path / choice, grain=choice) for choice in ("match", "none"))
+    inside = shot.holes > 0
+    assert np.abs(with_grain - without)[inside].mean() > 1e-3
+    with pytest.raises(BadInput, match="grain=film"):
+        removed(shot, tmp_path / "c", grain="film")

@@ -71,14 +71,14 @@ def _pixels(path: Path) -> NDArray[np.float32]:
         return np.asarray(next(iter(file.channels().values())).pixels, np.float32)
 
 
-def job_in(folder: Path, *, quality: Quality = Quality.FINAL, seed: int = 0) -> Job:
+def job_in(folder: Path, *, quality: Quality = Quality.FINAL, seed: int = 0, grain: str = "match") -> Job:
     folder.mkdir(parents=True, exist_ok=True)
     return Job(
         operation=Operation.REMOVE,
         instruction="",
         quality=quality,
         seed=seed,
-        options={},
+        options={"grain": grain},
         scratch=folder,
         step=lambda: None,
     )
@@ -90,9 +90,11 @@ def windows_of(shot: ArrayShot, *, length: int = 8) -> list[Window]:
     return [Window(index=i, frames=group, crop=shot.crop, shot=shot) for i, group in enumerate(groups)]
 
 
-def removed(shot: ArrayShot, folder: Path, *, quality: Quality = Quality.FINAL) -> NDArray[np.float32]:
+def removed(
+    shot: ArrayShot, folder: Path, *, quality: Quality = Quality.FINAL, grain: str = "match"
+) -> NDArray[np.float32]:
     """The whole shot with the hole replaced, as the product does it: every pixel with coverage above 0."""
-    engine, job = TemporalEngine(), job_in(folder, quality=quality)
+    engine, job = TemporalEngine(), job_in(folder, quality=quality, grain=grain)
     engine.load(job)
     patches = [engine.generate(window, job) for window in windows_of(shot)]
     engine.unload()

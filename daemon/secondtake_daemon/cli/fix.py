@@ -82,6 +82,7 @@ def fix(
         references=tuple(map(_reference, reference or ())),
         frames=str(FrameSet.parse(frames)) if frames else "",
         colourspace=_text("--colorspace", colorspace),
+        ocio=_configuration(os.environ.get("OCIO", "")),
         matte_channel=_text("--matte-channel", matte_channel),
         grow_px=grow,
         feather_px=feather,
@@ -153,6 +154,11 @@ def _job_id(text: str) -> str:
     if text and not _JOB_ID.fullmatch(text):
         raise UsageError(f"'{text}' is no job id", remedy="Give --job 32 hex digits, or leave it out")
     return text or uuid.uuid4().hex
+
+
+def _configuration(ocio: str) -> str:
+    """What $OCIO means here, for a worker that runs elsewhere: a built-in name (`ocio://…`), or an absolute path."""
+    return ocio if not ocio or "://" in ocio else _absolute(ocio)
 
 
 def _absolute(path: str) -> str:

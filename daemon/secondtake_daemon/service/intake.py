@@ -48,7 +48,7 @@ def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool) -> None
 def _paths(request: FixRequest) -> Iterator[str]:
     yield from (request.plate, request.matte, request.out)
     yield from (reference.path for reference in request.references)
-    if "/" in request.ocio or "\\" in request.ocio:  # else it names a built-in configuration
+    if request.ocio and "://" not in request.ocio:  # else it names a built-in configuration, as ocio://default
         yield request.ocio
 
 

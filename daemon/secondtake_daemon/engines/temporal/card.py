@@ -16,4 +16,5 @@ CARD = Card(
     colour=EngineColour.SCENE_LINEAR,
     window_frames=8,
     sees_shot=True,
+    options=("grain",),
 )

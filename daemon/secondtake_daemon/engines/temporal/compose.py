@@ -10,7 +10,7 @@ import numpy as np
 from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.core import spatial_fill
 from secondtake_daemon.engines.temporal.fill import Filler, hole_boxes
-from secondtake_daemon.engines.temporal.grain import regrain
+from secondtake_daemon.engines.temporal.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset
 from secondtake_daemon.engines.temporal.proxy import dilate
 from secondtake_daemon.engines.temporal.reader import Reader
@@ -36,8 +36,11 @@ class _Canvas:
 class Composer:
     """Paints frames of one shot."""
 
-    def __init__(self, *, study: Study, reader: Reader, preset: Preset, step: Callable[[], None]) -> None:
+    def __init__(
+        self, *, study: Study, reader: Reader, preset: Preset, grained: bool, step: Callable[[], None]
+    ) -> None:
         self._study = study
+        self._grain = study.grain if grained else Grain.none()
         self._reader = reader
         self._filler = Filler(analysis=study.analysis, reader=reader, preset=preset, step=step)
         self._keys: dict[int, tuple[KeyPicture, ...]] = {}
@@ -54,7 +57,7 @@ class Composer:
             grained = regrain(
                 pixels=picture.pixels[inner],
                 kept=picture.kept[inner],
-                grain=self._study.grain,
+                grain=self._grain,
                 frame=self._study.analysis.frames[index],
                 box=common,
             )
@@ -84,8 +87,7 @@ class Composer:
             if held is None:
                 before = self._study.keys[: self._study.keys.index(index)]
                 held = tuple(
-                    self._painted(index, box, before)
-                    for box in hole_boxes(hole=self._reader.hole(index=index))
+                    self._painted(index, box, before) for box in hole_boxes(hole=self._reader.hole(index=index))
                 )
                 self._study.keep_key(index, held)
             self._keys[index] = held
@@ -100,7 +102,8 @@ class Composer:
         for key in keys:
             if not canvas.known.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
                 self._carry(canvas, index, key)
-        kept = np.where(seen.hole & seen.seen, seen.kept, np.float32(1.0))
+        blind = self._study.analysis.pictures[index].blind  # a black frame has no grain either
+        kept = np.where(seen.hole & seen.seen & (not blind), seen.kept, np.float32(1.0))
         pixels = spatial_fill(pixels=canvas.pixels, unknown=~canvas.known)
         return KeyPicture(index=index, box=box, pixels=pixels, kept=kept)
 

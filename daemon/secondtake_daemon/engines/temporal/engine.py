@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from secondtake.boxes import Box
-from secondtake.errors import BadMatte
+from secondtake.errors import BadInput, BadMatte
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.contract import Engine, Job, Patch, Shot, Window
 from secondtake_daemon.engines.temporal.analysis import rim_px
@@ -31,7 +31,11 @@ class TemporalEngine(Engine):
         self._composer: Composer | None = None
 
     def load(self, job: Job) -> None:
-        """Nothing to read: there are no weights. The shot is measured with the first window."""
+        """Nothing to read: there are no weights. The shot is measured with the first window.
+
+        Raises BadInput if the `grain` switch is neither "match" (the default) nor "none".
+        """
+        _grained(job)
         cv2.setRNGSeed(0)
         self.unload()
 
@@ -59,10 +63,18 @@ class TemporalEngine(Engine):
                 remedy="Draw the matte around the object only, or choose an engine that invents",
             )
         reader = Reader(shot=shot, gain=study.analysis.level.gain, rim_px=rim_px(shot.bounds.width))
-        self._composer = Composer(study=study, reader=reader, preset=preset, step=job.step)
+        self._composer = Composer(study=study, reader=reader, preset=preset, grained=_grained(job), step=job.step)
         self._shot = shot
         return self._composer
 
     @staticmethod
     def _local(window: Window) -> Box:
         return window.crop.relative_to(window.shot.bounds)
+
+
+def _grained(job: Job) -> bool:
+    """Whether to make the plate's grain again: some add it later, to the whole picture."""
+    choice = job.options.get("grain", "match")
+    if choice not in ("match", "none"):
+        raise BadInput(f"The engine's switch grain={choice} is unknown", remedy="Use grain=match or grain=none")
+    return choice == "match"

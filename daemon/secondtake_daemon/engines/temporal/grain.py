@@ -1,7 +1,7 @@
 """The plate's grain: measured between neighbouring frames, made again where averaging took it away.
 
-What differs between two aligned frames where the picture is flat is grain of both. Variance rises with brightness, as in
-`noise`; the spectrum is the autocovariance of those differences, and its root is the kernel that shapes white noise
+What differs between two aligned frames where the picture is flat is grain of both. Variance rises with brightness as
+in `noise`; the spectrum is the autocovariance of those differences, and its root is the kernel that shapes white noise
 (compare Newson, Delon, Galerne: A stochastic film grain model, 2017, which models the grains themselves).
 Each frame's grain follows from its number and from nothing else.
 """
@@ -27,6 +27,8 @@ _LEAST_BLOCKS = 12
 _EVEN = 0.5
 _QUANTILE_BIAS = 1.04
 _LAG_PX = 3
+_SOFTEST = 0.85
+"""Correlation of neighbouring pixels above which it is misaligned texture, not grain."""
 _TILE_PX = 64
 _RETAINED = 0.85
 """Share of a view's grain that survives its cubic resampling, at a shift like any other."""
@@ -47,7 +49,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """Variance = slope · value + floor for each channel of a levelled plate; kernels shape white noise to variance 1."""
+    """Variance = slope · value + floor by channel, of a levelled plate; kernels shape white noise to energy 1."""
 
     slope: Doubles
     """(3,)."""
@@ -93,7 +95,7 @@ def measure_grain(*, pairs: Sequence[Pair]) -> Grain:
     sigma = np.sqrt(np.maximum(level * slope + floor, 1e-12))
     even = residual / np.maximum(sigma[:, None], 1e-6)
     calm = (np.abs(_variance(even) - 1.0) < 0.5).all(axis=1)
-    if calm.sum() < _LEAST_BLOCKS:
+    if calm.sum() < _LEAST_BLOCKS or _softness(even[calm]) > _SOFTEST:
         return Grain.none()
     even = even[calm]
     kernels = np.stack([_kernel(even[..., channel]) for channel in range(3)])
@@ -194,6 +196,14 @@ def _fit(level: Doubles, variance: Doubles) -> tuple[float, float] | None:
     if slope < 0:
         return 0.0, float(np.median(y))
     return float(slope), float(floor)
+
+
+def _softness(even: Doubles) -> float:
+    """Correlation of neighbouring pixels, the greater of across and down."""
+    blocks = even.reshape(-1, _BLOCK_PX, _BLOCK_PX, 3)
+    power = max(float((blocks**2).mean()), 1e-12)
+    across, down = (blocks[:, :, 1:] * blocks[:, :, :-1]).mean(), (blocks[:, 1:] * blocks[:, :-1]).mean()
+    return max(float(across), float(down)) / power
 
 
 def _kernel(even: Doubles) -> Doubles:
