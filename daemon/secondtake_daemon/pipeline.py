@@ -25,6 +25,7 @@ from secondtake_daemon.store.io import disk_errors
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.store.patches import PatchStore
 from secondtake_daemon.takes.ledger import Ledger, claim
+from secondtake_daemon.takes.leftovers import scratch_folder
 from secondtake_daemon.takes.manifest import EngineUsed, Manifest
 from secondtake_daemon.takes.publish import libraries, now, proof_of, publish, published, software
 
@@ -45,10 +46,6 @@ class Folders:
     roots: tuple[Path, ...] = ()
     """Jobs may only name files below these; none allows everything."""
 
-    def scratch(self, job: str) -> Path:
-        """A folder of the job's own, gone when the job ends."""
-        return self.cache / "jobs" / job
-
 
 def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Report) -> FixResult:
     """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`."""
@@ -67,7 +64,7 @@ def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Repo
         )
         plan = _plan(prepared, engine.card)
         store = PatchStore(folders.cache / "patches", most_bytes=folders.cache_bytes)
-        job = _job(request, scratch=folders.scratch(request.job), report=report)
+        job = _job(request, scratch=scratch_folder(folders.cache, request.job), report=report)
         maker = PatchMaker(
             engine, job, request=request, shot=prepared.shot, crop=plan.crop, store=store, digests=digests
         )

@@ -35,6 +35,7 @@ from secondtake_daemon.pipe import (
     WorkerReady,
 )
 from secondtake_daemon.pipeline import Folders, render_fix
+from secondtake_daemon.takes.leftovers import scratch_folder
 
 __all__ = ["main"]
 
@@ -151,7 +152,7 @@ def _run(order: RunJob, line: Line, folders: Folders) -> None:
     else:
         line.send(JobDone(job=job, result=result))
     line.cancelled.discard(job)
-    shutil.rmtree(folders.scratch(job), ignore_errors=True)
+    shutil.rmtree(scratch_folder(folders.cache, job), ignore_errors=True)
 
 
 _SEE_LOG = "Please report it with the worker's log; `secondtake doctor` says where that is"

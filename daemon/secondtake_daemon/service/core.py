@@ -63,7 +63,7 @@ class Core:
         self.queue = Queue(settings)
         self.journal = journal
         self.supervisor = Supervisor(context, home, settings)
-        self.janitor = Janitor(context, log)
+        self.janitor = Janitor(context, log, cache=home.cache)
         self.watchers = Watchers()
         self._log = log
         self._backlog: dict[str, Record] = {}

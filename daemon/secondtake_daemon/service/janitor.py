@@ -1,8 +1,9 @@
-"""Removes what killed workers left in output folders, in a thread: a file server may be slow."""
+"""Removes what killed workers left in output and scratch folders, in a thread: a file server may be slow."""
 
 from __future__ import annotations
 
 import queue
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,8 @@ class _Task(NamedTuple):
 class Janitor:
     """`inbox` becomes readable when a job was swept."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], log: Log) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], log: Log, *, cache: Path) -> None:
+        self._cache = cache
         self._context = context
         self._log = log
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -57,7 +59,7 @@ class Janitor:
         self.inbox.close(linger=0)
 
     def _work(self) -> None:
-        from secondtake_daemon.takes.leftovers import sweep
+        from secondtake_daemon.takes.leftovers import scratch_folder, sweep
 
         with self._context.socket(zmq.PUSH) as inbox, suppress(zmq.ContextTerminated):
             inbox.linger = 0
@@ -65,6 +67,7 @@ class Janitor:
             while (task := self._tasks.get()) is not None:
                 try:
                     found = sweep(task.out, shot=task.shot, take=task.take)
+                    shutil.rmtree(scratch_folder(self._cache, task.job), ignore_errors=True)
                     self._log.info("swept", job=task.job, found=found)
                 except OSError as error:
                     # What cannot be removed (a folder without rights, a server that is gone) must not hold the job.

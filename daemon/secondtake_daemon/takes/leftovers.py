@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["LEDGER_SUFFIX", "LedgerHead", "ledger_path", "sweep"]
+__all__ = ["LEDGER_SUFFIX", "LedgerHead", "ledger_path", "scratch_folder", "sweep"]
 
 LEDGER_SUFFIX = ".ledger"
 
@@ -26,6 +26,11 @@ class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):
 def ledger_path(folder: Path, take: str) -> Path:
     """Where the ledger of an unfinished take lies."""
     return folder / f".{take}{LEDGER_SUFFIX}"
+
+
+def scratch_folder(cache: Path, job: str) -> Path:
+    """A folder of the job's own inside the cache: it outlives a worker, not the job."""
+    return cache / "jobs" / job
 
 
 def sweep(folder: Path, *, shot: str, take: str) -> bool:
