@@ -23,19 +23,6 @@ class FrameRange(NamedTuple):
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
-    @property
-    def length(self) -> int:
-        """How many frames. (`len` is the tuple's.)"""
-        return self.last - self.first + 1
-
-    def with_handles(self, handles_frames: int) -> FrameRange:
-        """The same range with so many frames more at each end."""
-        return FrameRange(self.first - handles_frames, self.last + handles_frames)
-
-    def numbers(self) -> range:
-        """The frame numbers, ascending."""
-        return range(self.first, self.last + 1)
-
 
 class FrameSet:
     """An ordered set of frame numbers without duplicates; its text form is canonical."""

@@ -1,7 +1,7 @@
 """The one module that writes what must not be torn: temp + fsync + rename + fsync of the folder.
 
 Whatever is visible under its final name is whole, also after a power cut. Part files are named `.<name>.part`; they lie
-beside their target and are removed on failure here, after a kill by `takes.leftovers` or `sweep_parts`.
+beside their target and are removed on failure here, after a kill by `takes.leftovers`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from secondtake.errors import BadOutput, DiskError
 
-__all__ = ["append_line", "create_bytes", "disk_errors", "part_path", "replace_bytes", "replace_file", "sweep_parts"]
+__all__ = ["append_line", "create_bytes", "disk_errors", "part_path", "replace_bytes", "replace_file"]
 
 T = TypeVar("T")
 
@@ -74,14 +74,6 @@ def append_line(path: Path, line: bytes) -> None:
         file.write(line + b"\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def sweep_parts(folder: Path, prefix: str = "") -> int:
-    """Remove part files whose target's name begins with prefix. Returns how many."""
-    parts = [path for path in folder.glob(".*.part") if path.name.startswith(f".{prefix}")]
-    for path in parts:
-        path.unlink(missing_ok=True)
-    return len(parts)
 
 
 @contextmanager
