@@ -23,6 +23,11 @@ class FrameRange(NamedTuple):
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
+    @property
+    def length(self) -> int:
+        """How many frames. (`len` is the tuple's.)"""
+        return self.last - self.first + 1
+
 
 class FrameSet:
     """An ordered set of frame numbers without duplicates; its text form is canonical."""

@@ -64,9 +64,7 @@ class Reader:
             wanted = wanted if held is None else wanted.union(held.box)
             held = self._read(index, self._rounded(wanted))
             self._held[index] = held
-            self._held.move_to_end(
-                index
-            )  # before trimming: a box that grew keeps its old place else, and is the next to go
+            self._held.move_to_end(index)  # one that grew keeps its old place, and would be the next to go
             self._trim()
         self._held.move_to_end(index)
         return held.part(box)
