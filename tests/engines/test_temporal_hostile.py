@@ -197,7 +197,7 @@ def test_reader_survives_boxes_that_grow_past_its_cache(panned: ArrayShot, monke
     read = reader.Reader(shot=panned, gain=1.0, rim_px=2)
     for index in range(5):
         read.crop(index=index, box=Box(10, 10, 20, 20))
-    for index in (3, 4, 3, 0, 2):
+    for index in (2, 3, 4, 3, 0):
         crop = read.crop(index=index, box=Box(4, 4, 150, 80))
         assert np.array_equal(crop.pixels, panned.plates[index, 4:84, 4:154])
 

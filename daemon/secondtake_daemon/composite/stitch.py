@@ -42,12 +42,14 @@ def stitch(
     """
     inside = matte.alpha > 0
     alpha = matte.alpha[inside]
+    is_solid = bool((alpha >= 1).all())
     mixed = {}
     for index, name in enumerate(channels):
         plane = plate[name]
         patch = samples[:, index] if len(channels) == 3 else samples.mean(axis=1)
         out = plane.copy()
-        out[inside] = _cast(_mix(plane[inside].astype(np.float32), patch, alpha), plane.dtype)
+        mixture = patch if is_solid else _mix(plane[inside].astype(np.float32), patch, alpha)
+        out[inside] = _cast(mixture, plane.dtype)
         mixed[name] = out
     return mixed
 

@@ -177,7 +177,7 @@ class FrameWriter:
             _refuse_changed(counts, target)
             return written, counts
 
-        written, counts = replace_file(target, write_and_measure)
+        written, counts = replace_file(target, write_and_measure, sync_name=False)
         return TakeFrame(
             frame=frame,
             file=target.name,

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from secondtake.errors import BadOutput, DiskError
 
-__all__ = ["append_line", "create_bytes", "disk_errors", "part_path", "replace_bytes", "replace_file"]
+__all__ = ["append_line", "create_bytes", "disk_errors", "part_path", "replace_bytes", "replace_file", "sync_folder"]
 
 T = TypeVar("T")
 
@@ -30,10 +30,11 @@ def part_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
 
-def replace_file(target: Path, write: Callable[[Path], T]) -> T:
+def replace_file(target: Path, write: Callable[[Path], T], *, sync_name: bool = True) -> T:
     """Let `write` make a part file, then put it durably in the place of target. Returns what `write` returned.
 
-    Raises DiskError or BadOutput for trouble with the disk; the part file is gone after any error.
+    sync_name: False leaves the folder's fsync to the caller (`sync_folder`), who has many files to put there. The part
+    file is gone after any error. Raises DiskError or BadOutput for trouble with the disk.
     """
     part = part_path(target)
     try:
@@ -41,7 +42,8 @@ def replace_file(target: Path, write: Callable[[Path], T]) -> T:
             result = write(part)
             _sync(part)
             os.replace(part, target)
-            _sync(target.parent)
+            if sync_name:
+                _sync(target.parent)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -69,11 +71,15 @@ def create_bytes(target: Path, data: bytes) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Durably add one line. A crash leaves at most a torn last line, without its newline."""
+    """Add one line. A kill leaves at most a torn last line, without its newline; a power cut may lose lines."""
     with disk_errors(path), path.open("ab") as file:
         file.write(line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    with disk_errors(folder):
+        _sync(folder)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The ledger of an unfinished take: `.<take>.ledger` in the output folder.
 
-Its first line says whose it is and which folders the job made; each further line is a finished frame. A line is added
-only after its frame is durable, so after a crash the take goes on behind the last whole line. take.json ends it.
+Its first line says whose it is and which folders the job made; each further line is a finished frame, added only after
+the frame's bytes are on disk. After a crash the take goes on with the frames whose lines are whole and whose digests
+agree; a line that a power cut lost costs writing that frame again. take.json ends the ledger.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Ledger:
         self._lock = Lock()
 
     def add(self, record: TakeFrame) -> None:
-        """Note a frame that is durably written."""
+        """Note a frame that is written."""
         with self._lock:
             append_line(ledger_path(self.folder, self.head.take), msgspec.json.encode(record))
             self.finished[record.frame] = record

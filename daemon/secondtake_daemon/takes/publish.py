@@ -12,7 +12,7 @@ import msgspec
 from secondtake._version import __version__
 from secondtake.errors import BadOutput, ProofFailed
 from secondtake.messages import FixResult, Proof
-from secondtake_daemon.store.io import create_bytes
+from secondtake_daemon.store.io import create_bytes, sync_folder
 from secondtake_daemon.takes.ledger import Ledger
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, TakeFrame, load
 from secondtake_daemon.takes.registry import register
@@ -30,6 +30,7 @@ def publish(manifest: Manifest, *, ledger: Ledger, registry: Path) -> FixResult:
             remedy="Nothing was kept; please report this, with the plate's header",
         )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    sync_folder(ledger.folder)  # the frames' names first: a manifest must never outlive a file it names
     try:
         create_bytes(ledger.folder / MANIFEST_NAME, text + b"\n")
     except FileExistsError:

@@ -33,7 +33,7 @@ class TemporalEngine(Engine):
     def load(self, job: Job) -> None:
         """Nothing to read: there are no weights. The shot is measured with the first window.
 
-        Raises BadInput if the `grain` switch is neither "match" (the default) nor "none".
+        Raises BadInput if the `grain` switch is neither "none" (the default) nor "match".
         """
         _grained(job)
         cv2.setRNGSeed(0)
@@ -73,8 +73,8 @@ class TemporalEngine(Engine):
 
 
 def _grained(job: Job) -> bool:
-    """Whether to make the plate's grain again: some add it later, to the whole picture."""
-    choice = job.options.get("grain", "match")
+    """Whether to make the plate's grain again where averaging took it away."""
+    choice = job.options.get("grain", "none")
     if choice not in ("match", "none"):
         raise BadInput(f"The engine's switch grain={choice} is unknown", remedy="Use grain=match or grain=none")
     return choice == "match"
