@@ -57,7 +57,7 @@ def measure() -> list[Row]:
     found: list[Row] = []
     for name, shot in _shots():
         with tempfile.TemporaryDirectory() as folder:
-            ours = _scored(shot, lambda shot=shot, folder=folder: removed(shot, Path(folder)))
+            ours = _scored(shot, lambda shot=shot, folder=folder: removed(shot, Path(folder), grain="none"))
         other = _scored(shot, lambda shot=shot: telea(shot.plates, shot.holes))
         found += _rows(name, ours, other)
         found += _gmic_rows(name, shot, ours)

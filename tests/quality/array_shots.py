@@ -71,7 +71,7 @@ def _pixels(path: Path) -> NDArray[np.float32]:
         return np.asarray(next(iter(file.channels().values())).pixels, np.float32)
 
 
-def job_in(folder: Path, *, quality: Quality = Quality.FINAL, seed: int = 0, grain: str = "none") -> Job:
+def job_in(folder: Path, *, quality: Quality = Quality.FINAL, seed: int = 0, grain: str = "match") -> Job:
     folder.mkdir(parents=True, exist_ok=True)
     return Job(
         operation=Operation.REMOVE,
@@ -91,7 +91,7 @@ def windows_of(shot: ArrayShot, *, length: int = 8) -> list[Window]:
 
 
 def removed(
-    shot: ArrayShot, folder: Path, *, quality: Quality = Quality.FINAL, grain: str = "none"
+    shot: ArrayShot, folder: Path, *, quality: Quality = Quality.FINAL, grain: str = "match"
 ) -> NDArray[np.float32]:
     """The whole shot with the hole replaced, as the product does it: every pixel with coverage above 0."""
     engine, job = TemporalEngine(), job_in(folder, quality=quality, grain=grain)
