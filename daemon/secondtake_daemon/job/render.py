@@ -131,7 +131,7 @@ class PatchMaker:
     def _cut(self, patch: Patch, at: int, frame: int) -> Samples:
         """Only the pixels inside the generation matte, in row order."""
         inside = np.flatnonzero(self._shot.hole(frame, self._crop))
-        samples = np.asarray(patch.pixels[at].reshape(-1, 3)[inside], np.float32)
+        samples = np.take(patch.pixels[at].reshape(-1, 3), inside, axis=0).astype(np.float32, copy=False)
         check_samples(samples, frame=frame, engine=self._engine.card.name)
         return samples
 
