@@ -123,7 +123,9 @@ def test_what_is_known_is_not_computed_again(tmp_path: Path) -> None:
 
 
 def test_goes_on_after_a_crash_from_finished_frames(tmp_path: Path) -> None:
-    request = make_request(tmp_path, engine_options={"mode": "noise", "crash_at": "1005", "crash": "raise"})
+    # The first window's frames are written while the engine waits over 1005; then it dies.
+    options = {"mode": "noise", "frame_s": "0.2", "crash_at": "1006", "crash": "raise"}
+    request = make_request(tmp_path, engine_options=options)
 
     def keep_ledger(*_: object) -> None:
         return None
@@ -138,8 +140,8 @@ def test_goes_on_after_a_crash_from_finished_frames(tmp_path: Path) -> None:
     finally:
         Ledger.discard = discard  # type: ignore[method-assign]
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.exr")}
-    assert len(finished) <= 3
-    options = {"mode": "noise", "crash_at": "1005", "crash": "raise", "crash_times": "1"}
+    assert len(finished) == 3
+    options |= {"crash_times": "1"}
     fields = {f: getattr(request, f) for f in request.__struct_fields__}
     result = run(FixRequest(**{**fields, "engine_options": options}), tmp_path)
     assert len(result.files) == len(FRAMES)

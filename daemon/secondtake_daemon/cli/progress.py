@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Display", "display", "words"]
 
 _LINE_PAUSE_S = 0.5
+_BROKEN_OFF = ("queued again", "failed", "cancelled")
+"""What can follow a phase that did not come to its end."""
 
 
 class Display(Protocol):
@@ -48,6 +50,7 @@ class _Lines:
         self._output = output
         self._last = ""
         self._what = ""
+        self._total = 0
         self._said_at = float("-inf")
 
     def __enter__(self) -> Display:
@@ -59,13 +62,22 @@ class _Lines:
         return None
 
     def show(self, what: str, *, done: int = 0, total: int = 0, frame: int | None = None) -> None:
+        if what != self._what and what not in _BROKEN_OFF:
+            self._end_phase()
         text = f"{what} {done}/{total}" if total else what
+        self._total = total
         now = time.monotonic()
         is_landmark = what != self._what or (bool(total) and done == total)
         if text == self._last or (now - self._said_at < _LINE_PAUSE_S and not is_landmark):
             return
         self._output.message(text)
         self._last, self._what, self._said_at = text, what, now
+
+    def _end_phase(self) -> None:
+        """The daemon may merge the last event of a phase into the first of the next; its end is said all the same."""
+        text = f"{self._what} {self._total}/{self._total}"
+        if self._total and text != self._last:
+            self._output.message(text)
 
 
 class _Bar:
