@@ -28,8 +28,9 @@ check: $(DEV)  ## Format, lint, types, import layers.
 fmt: $(DEV)  ## Put the code into its form.
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
 
-bench: $(DEV)  ## Benchmarks: a table on stderr, JSON as the last line of stdout.
-	@$(BIN)/python tests/bench/run.py
+bench: $(DEV)  ## Benchmarks: a table on stderr, JSON as the last line of stdout; docs/performance.md and docs/pictures.md.
+	@$(BIN)/python tests/bench/pictures.py
+	@$(BIN)/python tests/bench/run.py --write
 
 package: $(DEV)  ## Build what can be installed, into dist/.
 	@$(BIN)/python installers/build.py

@@ -17,17 +17,24 @@ from secondtake.messages import FixRequest, FixResult, Phase
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import card_for, factory
 from secondtake_daemon.engines.contract import Engine, Job
-from secondtake_daemon.job.prepare import Prepared, find_plate, prepare
+from secondtake_daemon.job.confidence import KnownSamples
+from secondtake_daemon.job.levels import Levels
+from secondtake_daemon.job.line import find_line
+from secondtake_daemon.job.line_proof import Sealed, seal
+from secondtake_daemon.job.machine import configuration, hardware
+from secondtake_daemon.job.prepare import PlateFound, Prepared, find_plate, prepare
 from secondtake_daemon.job.render import FrameWriter, PatchMaker, Samples
 from secondtake_daemon.job.report import Report
 from secondtake_daemon.plan.fix import FixPlan, plan_fix
-from secondtake_daemon.store.io import disk_errors
+from secondtake_daemon.store.cache import MOVIES, Cache, patch_name
 from secondtake_daemon.store.keys import FileDigests
-from secondtake_daemon.store.patches import PatchStore
+from secondtake_daemon.store.leases import Lease
+from secondtake_daemon.takes.figures import figures_of
 from secondtake_daemon.takes.ledger import Ledger, claim
 from secondtake_daemon.takes.leftovers import scratch_folder
 from secondtake_daemon.takes.manifest import EngineUsed, Manifest
-from secondtake_daemon.takes.publish import libraries, now, proof_of, publish, published, software
+from secondtake_daemon.takes.publish import knowledge_of, libraries, now, proof_of, publish, published, software
+from secondtake_daemon.takes.supports import supports_name
 
 __all__ = ["Folders", "render_fix"]
 
@@ -42,40 +49,70 @@ class Folders:
     takes: Path
     """The registry of takes."""
     cache_bytes: int
-    """Most bytes of finished patches to keep."""
+    """Most bytes of patches and converted movies to keep."""
     roots: tuple[Path, ...] = ()
     """Jobs may only name files below these; none allows everything."""
 
 
 def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Report) -> FixResult:
     """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`."""
-    started, out, digests = time.monotonic(), Path(request.out), FileDigests()
-    already = published(out, job=request.job, registry=folders.takes)
+    already = published(Path(request.out), job=request.job, registry=folders.takes)
     if already is not None:
         return already
+    cache = Cache(folders.cache, most_bytes=folders.cache_bytes, takes=folders.takes)
+    with Lease(scratch_folder(folders.cache, request.job)) as lease:
+        result = _make(request, take=take, folders=folders, cache=cache, lease=lease, report=report)
+    cache.evict()
+    return result
+
+
+def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lease: Lease, report: Report) -> FixResult:
+    started, out, digests = time.monotonic(), Path(request.out), FileDigests()
     report.phase(Phase.PREPARE)
-    plate = find_plate(request, cache=folders.cache / "movies", report=report)
+    lease.hold(MOVIES, *lease.earlier)  # all movies, until it is known what the job needs
+    line = find_line(request, roots=folders.roots, movies=folders.cache / MOVIES)
+    plate = find_plate(request, cache=folders.cache / MOVIES, digests=digests, report=report)
     ledger = claim(out, job=request.job, take=take, shot=request.shot, plate=plate.sequence.folder, digests=digests)
     with _discarded_on_error(ledger), _threads() as threads:
         engine: Engine = factory(card_for(request.engine))()
         report.phase(Phase.PREPARE, total=len(plate.frames))
         prepared = prepare(
-            request, plate, card=engine.card, roots=folders.roots, digests=digests, threads=threads, report=report
+            request,
+            plate,
+            line=line,
+            card=engine.card,
+            roots=folders.roots,
+            digests=digests,
+            threads=threads,
+            report=report,
         )
         plan = _plan(prepared, engine.card)
-        store = PatchStore(folders.cache / "patches", most_bytes=folders.cache_bytes)
-        job = _job(request, scratch=scratch_folder(folders.cache, request.job), report=report)
-        maker = PatchMaker(
-            engine, job, request=request, shot=prepared.shot, crop=plan.crop, store=store, digests=digests
+        job = _job(request, scratch=lease.scratch, report=report)
+        maker = PatchMaker(engine, job, shot=prepared.shot, plan=plan, cache=cache)
+        lease.hold(*map(patch_name, filter(None, maker.keys)), *_movie_names(plate))
+        writer = FrameWriter(
+            shot=prepared.shot,
+            folder=out,
+            names=prepared.file_names(take),
+            digests=digests,
+            levels=Levels(prepared.plate_used.colourspace, channels=prepared.shot.channels),
+            aovs=request.aovs,
         )
-        writer = FrameWriter(shot=prepared.shot, folder=out, names=prepared.file_names(take), digests=digests)
         with maker:
             notes = _render(maker, writer, plan, ledger, threads=threads, report=report)
-        report.phase(Phase.PUBLISH)
-        manifest = _manifest(prepared, plan, ledger, card=engine.card, notes=notes, seconds=time.monotonic() - started)
-        result = publish(manifest, ledger=ledger, registry=folders.takes)
-    store.evict()
-    return result
+        report.phase(Phase.PUBLISH, total=len(plate.frames))
+        sealed = seal(
+            prepared.shot,
+            line,
+            [ledger.finished[frame] for frame in prepared.shot.frames],
+            supports=out / supports_name(shot=request.shot, take=take),
+            threads=threads,
+            report=report,
+        )
+        manifest = _manifest(
+            prepared, plan, sealed, take=take, maker=maker, notes=notes, seconds=time.monotonic() - started
+        )
+        return publish(manifest, ledger=ledger, registry=folders.takes)
 
 
 def _render(
@@ -89,24 +126,25 @@ def _render(
 ) -> tuple[str, ...]:
     """Make and write what is not there yet, window by window. Returns the engine's notes, each once."""
     notes: dict[str, None] = {}
-    if maker.needs_engine(plan.windows):
+    if maker.needs_engine:
         report.phase(Phase.LOAD)
         maker.load()
     report.phase(Phase.RENDER, total=sum(map(len, plan.windows)))
     writing: dict[int, Future[None]] = {}
     for index, window in enumerate(plan.windows):
-        patch = maker.patch(index, window, threads)  # meanwhile the frames of the window before are written
+        patch = maker.patch(index, threads)  # meanwhile the frames of the window before are written
         notes.update(dict.fromkeys(patch.notes))
         _finish(writing, report)
-        for frame, samples in zip(window, patch.samples, strict=True):
-            writing[frame] = threads.submit(_write, frame, samples, writer, ledger)
+        for at, (frame, samples) in enumerate(zip(window, patch.samples, strict=True)):
+            known = patch.known[at] if patch.known is not None else None
+            writing[frame] = threads.submit(_write, frame, samples, known, writer, ledger)
     _finish(writing, report)
     return tuple(notes)
 
 
-def _write(frame: int, samples: Samples, writer: FrameWriter, ledger: Ledger) -> None:
+def _write(frame: int, samples: Samples, known: KnownSamples | None, writer: FrameWriter, ledger: Ledger) -> None:
     if frame not in ledger.finished:
-        ledger.add(writer.write(frame, samples))
+        ledger.add(writer.write(frame, samples, known))
 
 
 def _finish(writing: dict[int, Future[None]], report: Report) -> None:
@@ -119,22 +157,25 @@ def _finish(writing: dict[int, Future[None]], report: Report) -> None:
 
 def _plan(prepared: Prepared, card: Card) -> FixPlan:
     return plan_fix(
-        frames=prepared.shot.frames,
-        matte=prepared.shot.hole_bounds,
+        mattes={frame: facts.hole_box for frame, facts in prepared.shot.facts.items()},
         bounds=prepared.shot.bounds,
         window_frames=card.window_frames,
         context_px=card.context_px,
         context_ratio=card.context_ratio,
         stride_px=card.stride_px,
+        steady_crop=card.steady_crop,
     )
 
 
+def _movie_names(plate: PlateFound) -> tuple[str, ...]:
+    """What the plate's frames are called in the cache, if they were converted from a movie."""
+    return (f"{MOVIES}/{plate.sequence.folder.name}",) if plate.movie else ()
+
+
 def _job(request: FixRequest, *, scratch: Path, report: Report) -> Job:
-    with disk_errors(scratch):
-        scratch.mkdir(parents=True, exist_ok=True)
     return Job(
         operation=request.operation,
-        instruction=request.instruction,
+        instruction=request.said,
         quality=request.quality,
         seed=request.seed,
         options=request.engine_options,
@@ -144,25 +185,52 @@ def _job(request: FixRequest, *, scratch: Path, report: Report) -> Job:
 
 
 def _manifest(
-    prepared: Prepared, plan: FixPlan, ledger: Ledger, *, card: Card, notes: tuple[str, ...], seconds: float
+    prepared: Prepared,
+    plan: FixPlan,
+    sealed: Sealed,
+    *,
+    take: str,
+    maker: PatchMaker,
+    notes: tuple[str, ...],
+    seconds: float,
 ) -> Manifest:
-    records = tuple(ledger.finished[frame] for frame in prepared.shot.frames)
+    request, line, records, card = prepared.request, prepared.line, sealed.records, maker.card
+    proof = proof_of(records)
     return Manifest(
-        take=ledger.head.take,
-        shot=prepared.request.shot,
+        take=take,
+        shot=request.shot,
+        parent=request.parent,
         made=now(),
         software=software(),
         libraries=libraries(),
-        request=prepared.request,
+        request=request,
         engine=EngineUsed(name=card.name, version=card.version),
         plate=prepared.plate_used,
         matte=prepared.matte_used,
         crop=plan.crop,
         windows=plan.windows,
         frames=records,
-        proof=proof_of(records),
+        proof=proof,
+        knowledge=knowledge_of(records),
         seconds=round(seconds, 3),
         notes=(*prepared.notes, *notes),
+        references=prepared.references_used,
+        motion=prepared.motion_used,
+        revises=request.revises,
+        instructions=(*request.instructions, *filter(None, [request.instruction])),
+        line=line.takes if line else (),
+        root_plate=line.parent.root_name if line else "",
+        supports=sealed.supports,
+        line_proof=sealed.line_proof or proof,
+        patches=maker.keys,
+        hardware=hardware(),
+        configuration=configuration(request.ocio),
+        figures=figures_of(
+            frames={record.frame: record.figures for record in records if record.figures is not None},
+            wanted=prepared.shot.frames,
+            windows=plan.windows,
+            outside_changed=proof.outside_changed,
+        ),
     )
 
 

@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     hang_timeout_s: Seconds = 600.0
     """A worker whose job makes no progress for so long is killed."""
     cache_bytes: Annotated[int, msgspec.Meta(ge=0)] = 20 * 1024**3
-    """Most bytes of finished patches to keep."""
+    """Most bytes of patches and converted movies to keep."""
     roots: tuple[str, ...] = ()
     """Folders that jobs may name, after symbolic links are followed; none is everything, for local clients only."""
     tcp: str = ""

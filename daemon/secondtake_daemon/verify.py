@@ -1,15 +1,17 @@
 """Check a take again, from outside: does it still prove what its take.json says?
 
 Everything is read anew and by another library than the one that wrote it (`images.second`): the written frames, the
-plate, and the matte, from which the samples that were allowed to change are derived again. docs/exactness.md says what
-exactly the proof covers.
+plate, and the matte, from which the samples that were allowed to change are derived again. A take on a take is checked
+twice: against its parent, outside its own matte, and against the plate that its line begins with, outside all mattes of
+the line. docs/exactness.md says what exactly the proof covers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,18 +21,22 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
-from secondtake.errors import BadImage, Incompatible, MissingFrames, ProofFailed
+from secondtake.errors import BadImage, BadInput, Incompatible, MissingFrames, ProofFailed
 from secondtake_daemon.composite.matte import Stitch, stitch_matte, support_digest
 from secondtake_daemon.images.coverage import Coverage
 from secondtake_daemon.images.exr_guard import inspect
-from secondtake_daemon.images.second import SecondImage, SecondPart
+from secondtake_daemon.images.exr_layers import LAYERS, Layer, layers_of
+from secondtake_daemon.images.second import Plane, SecondImage, SecondPart
 from secondtake_daemon.images.second_matte import open_second_matte
 from secondtake_daemon.takes.manifest import Manifest, TakeFrame, load
+from secondtake_daemon.takes.supports import Supports, read_supports
 
 __all__ = ["Difference", "FrameCheck", "Verification", "stitch_of", "support_of", "verify"]
 
 Support = NDArray[np.bool_]
 _THREADS = 2
+_ONE = {2: 0x3C00, 4: 0x3F800000}
+"""The bits of 1.0, by the bytes of a sample."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +65,10 @@ class FrameCheck(msgspec.Struct, frozen=True, kw_only=True):
     outside_changed: int = 0
     outside_samples: int = 0
     inside_samples: int = 0
+    line_changed: int = 0
+    """Of a take on a take: samples outside all mattes of the line that differ from the plate it begins with."""
+    line_samples: int = 0
+    """How many were compared for that."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +80,18 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     library: str
     """What read the files."""
     frames: tuple[FrameCheck, ...]
+    line: tuple[str, ...] = ()
+    """Ids of the takes it stands on."""
+
+    @property
+    def line_changed(self) -> int:
+        """Samples outside all mattes of the line that differ from the plate it begins with, over all frames."""
+        return sum(check.line_changed for check in self.frames)
+
+    @property
+    def line_samples(self) -> int:
+        """Samples that were compared for that."""
+        return sum(check.line_samples for check in self.frames)
 
     @property
     def outside_changed(self) -> int:
@@ -148,6 +170,7 @@ def verify(folder: Path, *, on_frame: Callable[[int], None] = lambda _frame: Non
         folder=str(folder),
         library=f"OpenImageIO {version('OpenImageIO')}",
         frames=tuple(checks),
+        line=manifest.line,
     )
 
 
@@ -166,6 +189,7 @@ class _Checker:
             plate_data=first.data,
             channel=manifest.matte.channel,
         )
+        self._line = _LineCheck(manifest, folder)
 
     def check(self, record: TakeFrame) -> FrameCheck:
         """One frame, whole: digests first, then headers, then every sample."""
@@ -173,7 +197,8 @@ class _Checker:
         if not path.is_file():
             return FrameCheck(frame=record.frame, path=str(path), problems=(f"Frame {record.frame} is gone",))
         if _digest_of(Path(record.plate), record) != record.plate_digest:
-            problem = f"Frame {record.frame} of the plate changed on disk since the take was made"
+            under = f"take {self._manifest.parent}" if self._manifest.parent else "the plate"
+            problem = f"Frame {record.frame} of {under} changed on disk since the take was made"
             return FrameCheck(frame=record.frame, path=record.plate, problems=(problem,))
         problems = []
         if _digest_of(path, record) != record.digest:
@@ -195,14 +220,23 @@ class _Checker:
                 problem = f"The matte of frame {record.frame} is not the one the take was made with"
                 problems.append(problem)
                 return FrameCheck(frame=record.frame, path=self._manifest.matte.name, problems=tuple(problems))
-            problems += _header_problems(plate, take, record.frame)
+            layers = [_LayerCheck(layer, edited, support) for layer in layers_of(self._manifest.request.aovs)]
+            due = [_with_layers(part, layers) if part is edited else part for part in plate.parts]
+            problems += _header_problems(due, take.parts, record.frame)
             count = _Count(record.frame)
-            if _same_shape(plate, take):
+            if _shapes(due) == _shapes(take.parts):
                 for mine, its in zip(plate.parts, take.parts, strict=True):
-                    inside = _Inside(support, self._manifest.plate.channels) if mine is edited else None
+                    inside = _Inside(support, self._manifest.plate.channels, layers) if mine is edited else None
                     _compare_part(plate, mine, take, its, inside=inside, count=count)
-        if count.first is not None:
-            problems.insert(0, _sentence(count.first, count.changed))
+                problems += [problem for layer in layers for problem in layer.problems(record)]
+            line = _Count(record.frame)
+            problems += self._line.problems(record, take, support, edited.data, line)
+        for first, changed, where in (
+            (line.first, line.changed, "outside all mattes of the line"),
+            (count.first, count.changed, "outside the matte"),
+        ):
+            if first is not None:
+                problems.insert(0, _sentence(first, changed, where))
         return FrameCheck(
             frame=record.frame,
             path=str(path),
@@ -211,6 +245,8 @@ class _Checker:
             outside_changed=count.changed,
             outside_samples=count.outside,
             inside_samples=count.inside,
+            line_changed=line.changed,
+            line_samples=line.outside,
         )
 
     def _support(self, record: TakeFrame, data: Box) -> Support | None:
@@ -226,10 +262,110 @@ class _Checker:
         raise BadImage(f"The plate has no part {wanted}", remedy="Give the plate the take was made of", path=image.path)
 
 
+class _LineCheck:
+    """What a take keeps of where it and its line may change, and the take against the plate its line begins with.
+
+    The mattes of the takes below are not needed: each take keeps the union. It must be what the parent keeps, as far as
+    that is still to be read, and the take's own matte.
+    """
+
+    def __init__(self, manifest: Manifest, folder: Path) -> None:
+        self._manifest = manifest
+        self._channels = (*manifest.plate.channels, *(name for layer in LAYERS for name in layer.channels))
+        self._fault = ""
+        self._kept: Supports | None = None
+        self._below: Supports | None = None
+        try:  # takes on the plate that an older version made have none
+            self._kept = read_supports(manifest, folder) if manifest.supports or manifest.parent else None
+        except BadInput as error:
+            self._fault = error.message
+        if manifest.parent:
+            with suppress(BadInput, Incompatible):
+                below = Path(manifest.frames[0].plate).parent
+                self._below = read_supports(load(below), below)
+
+    def problems(self, record: TakeFrame, take: SecondImage, own: Support, data: Box, count: _Count) -> Iterator[str]:
+        """own: the take's own support, derived again. count: gets what the comparison with the plate finds."""
+        if self._fault or self._kept is None:
+            yield from filter(None, [self._fault])
+            return
+        try:
+            kept, union = self._kept.own(record.frame, data), self._kept.line(record.frame, data)
+            below = union if self._manifest.parent else kept
+            below = self._below.line(record.frame, data) if self._below else below
+        except BadInput as error:
+            yield error.message
+            return
+        if not np.array_equal(kept, own) or not np.array_equal(union, own | below):
+            yield f"Frame {record.frame}: what the take keeps of where its line may change is not true"
+        if not self._manifest.parent:
+            return
+        if not record.root:
+            yield f"Frame {record.frame}: it does not say where its line begins"
+            return
+        root = Path(record.root)
+        if not root.is_file():
+            raise _gone(record, root)
+        if _digest_of(root, record) != record.root_digest:
+            yield f"Frame {record.frame} of the plate changed on disk since the take was made"
+            return
+        with SecondImage(root) as plate:
+            if not _holds_parts(take.parts, plate.parts):
+                yield f"Frame {record.frame}: its parts or channels are not those of the plate its line begins with"
+                return
+            for mine, its in zip(plate.parts, take.parts, strict=True):
+                edited = (mine.index, mine.level) == (self._manifest.plate.part, 0)
+                inside = _Inside(union, self._channels, []) if edited else None
+                _compare_part(plate, mine, take, its, inside=inside, count=count)
+
+
+class _LayerCheck:
+    """A layer that was written beside the picture: 0 outside the matte, and inside it 1 in exactly one channel."""
+
+    def __init__(self, layer: Layer, plate: SecondPart, support: Support) -> None:
+        self.layer = layer
+        names = {name for name, _ in plate.channels}
+        self.added = tuple(name for name in layer.channels if name not in names)
+        """Those that the plate does not have; of the others it is said elsewhere that they stay outside the matte."""
+        self._data = plate.data
+        self._support = support
+        self._counts = [0] * len(layer.channels)
+        self._faults: list[str] = []
+
+    def look(self, ours: dict[str, Plane], first: int, end: int) -> None:
+        """See rows first … end − 1 of the take."""
+        support = self._support[first - self._data.y : end - self._data.y]
+        ones = [ours[name] == _ONE[ours[name].dtype.itemsize] for name in self.layer.channels]
+        zeros = [ours[name] == 0 for name in self.layer.channels]
+        unclear = support & ((np.sum(ones, axis=0) != 1) | (np.sum(zeros, axis=0) != len(zeros) - 1))
+        self._note(unclear, first, "is not 1 in one channel and 0 in the others")
+        for name in self.added:
+            self._note((ours[name] != 0) & ~support, first, "is outside the matte and not 0")
+        for at, one in enumerate(ones):
+            self._counts[at] += int(np.count_nonzero(one & support))
+
+    def problems(self, record: TakeFrame) -> Iterator[str]:
+        """What is wrong with it, when all rows were seen."""
+        for fault in self._faults[:1]:
+            yield f"Frame {record.frame}: its layer '{self.layer.name}' {fault}"
+        said = record.known and [record.known.seen, record.known.carried, record.known.invented]
+        if not self._faults and self._counts != said:
+            yield f"Frame {record.frame}: its layer '{self.layer.name}' has other counts than take.json"
+
+    def _note(self, where: Support, first: int, fault: str) -> None:
+        if where.any():
+            y, x = np.unravel_index(int(where.argmax()), where.shape)
+            self._faults.append(f"at x {self._data.x + int(x)}, y {first + int(y)} {fault}")
+
+
 @dataclass(frozen=True, slots=True)
 class _Inside:
     support: Support
     channels: tuple[str, ...]
+    layers: list[_LayerCheck]
+
+    def may_change(self, channel: str) -> bool:
+        return channel in self.channels or any(channel in check.layer.channels for check in self.layers)
 
 
 @dataclass(slots=True)
@@ -256,10 +392,12 @@ def _compare_part(
         theirs = plate.read(part, rows=(first, end))
         ours = take.read(take_part, rows=(first, end))
         rows = slice(first - part.data.y, end - part.data.y)
+        for check in inside.layers if inside is not None else ():
+            check.look(ours, first, end)
         for name, bits in theirs.items():
             differs = bits != ours[name]
             size = differs.size
-            if inside is not None and name in inside.channels:
+            if inside is not None and inside.may_change(name):
                 support = inside.support[rows]
                 differs &= ~support
                 allowed = int(np.count_nonzero(support))
@@ -287,12 +425,18 @@ def _compare_part(
                     count.first = found
 
 
-def _header_problems(plate: SecondImage, take: SecondImage, frame: int) -> Iterator[str]:
-    """What the two headers do not have in common."""
-    if len(plate.parts) != len(take.parts):
-        yield f"Frame {frame} has {len(take.parts)} parts or levels, the plate {len(plate.parts)}"
+def _with_layers(part: SecondPart, layers: list[_LayerCheck]) -> SecondPart:
+    """The plate's part with the channels that the take adds to it."""
+    added = [(name, "half") for check in layers for name in check.added]
+    return replace(part, channels=(*part.channels, *added))
+
+
+def _header_problems(plate: Sequence[SecondPart], take: Sequence[SecondPart], frame: int) -> Iterator[str]:
+    """What the headers of all parts do not have in common."""
+    if len(plate) != len(take):
+        yield f"Frame {frame} has {len(take)} parts or levels, the plate {len(plate)}"
         return
-    for theirs, ours in zip(plate.parts, take.parts, strict=True):
+    for theirs, ours in zip(plate, take, strict=True):
         where = f"Frame {frame}, {ours.label}" if ours.label else f"Frame {frame}"
         if (theirs.data, theirs.display) != (ours.data, ours.display):
             yield f"{where}: its windows are not the plate's"
@@ -305,18 +449,22 @@ def _header_problems(plate: SecondImage, take: SecondImage, frame: int) -> Itera
                 yield f"{where}: its attribute '{name}' is not the plate's"
 
 
-def _same_shape(plate: SecondImage, take: SecondImage) -> bool:
-    def shape(image: SecondImage) -> list[tuple[object, ...]]:
-        return [(part.index, part.level, part.data, dict(part.channels)) for part in image.parts]
-
-    return shape(plate) == shape(take)
+def _shapes(parts: Sequence[SecondPart]) -> list[tuple[object, ...]]:
+    return [(part.index, part.level, part.data, dict(part.channels)) for part in parts]
 
 
-def _sentence(first: Difference, changed: int) -> str:
+def _holds_parts(take: Sequence[SecondPart], plate: Sequence[SecondPart]) -> bool:
+    """True if the take has all that the plate has; it may have more channels."""
+    return [(part.index, part.level, part.data) for part in take] == [
+        (part.index, part.level, part.data) for part in plate
+    ] and all(set(theirs.channels) <= set(ours.channels) for theirs, ours in zip(plate, take, strict=True))
+
+
+def _sentence(first: Difference, changed: int, where: str) -> str:
     more = f", and {changed - 1} more" if changed > 1 else ""
     part = f" of part {first.part}" if first.part else ""
     return (
-        f"Frame {first.frame}: channel {first.channel}{part} at x {first.x}, y {first.y} is outside the matte "
+        f"Frame {first.frame}: channel {first.channel}{part} at x {first.x}, y {first.y} is {where} "
         f"and differs from the plate ({first.plate_bits} became {first.take_bits}{more})"
     )
 
@@ -324,10 +472,13 @@ def _sentence(first: Difference, changed: int) -> str:
 def _open_plate(record: TakeFrame) -> SecondImage:
     path = Path(record.plate)
     if not path.is_file():
-        raise MissingFrames(
-            f"Frame {record.frame} of the plate is not there any more", remedy="Put the plate back", path=path
-        )
+        raise _gone(record, path)
     return SecondImage(path)
+
+
+def _gone(record: TakeFrame, path: Path) -> MissingFrames:
+    under = "the take it was made on" if record.root and path == Path(record.plate) else "the plate"
+    return MissingFrames(f"Frame {record.frame} of {under} is not there any more", remedy="Put it back", path=path)
 
 
 def _digest_of(path: Path, record: TakeFrame) -> str:

@@ -15,6 +15,7 @@ from enum import Enum
 import msgspec
 
 from secondtake.errors import ErrorBody
+from secondtake.figures import Figures
 
 __all__ = [
     "PROTOCOL_MAX",
@@ -30,6 +31,7 @@ __all__ = [
     "JobState",
     "JobView",
     "Jobs",
+    "Knowledge",
     "ListEngines",
     "ListJobs",
     "Message",
@@ -119,6 +121,8 @@ class Reference(Value, frozen=True, kw_only=True):
 
     path: str
     frame: int | None = None
+    colourspace: str = ""
+    """OCIO name or alias; "" is the file's own tag, else the plate's for float images and sRGB for integer ones."""
 
 
 class FixRequest(Value, frozen=True, kw_only=True):
@@ -137,6 +141,8 @@ class FixRequest(Value, frozen=True, kw_only=True):
     operation: Operation
     instruction: str = ""
     references: tuple[Reference, ...] = ()
+    motion: str = ""
+    """Absolute path of a sequence with the plate's motion vectors, as Blender's Vector pass; "" has them estimated."""
     frames: str = ""
     """Frame set as in `secondtake.frames`; "" is all frames from the plate's first to its last."""
     colourspace: str = ""
@@ -154,6 +160,19 @@ class FixRequest(Value, frozen=True, kw_only=True):
     """Switches of the engine, as text; an unknown one is refused."""
     quality: Quality = Quality.FINAL
     seed: int = 0
+    aovs: tuple[str, ...] = ()
+    """Extra layers to write into the take's frames: "confidence" (docs/confidence.md)."""
+    parent: str = ""
+    """Id of the take this is made on: then `plate` names that take's written frames. "" is a fix on the plate itself."""
+    revises: str = ""
+    """Id of the take that this says again with more words; both have the same plate and parent."""
+    instructions: tuple[str, ...] = ()
+    """What was said before `instruction` in this line of revisions, oldest first."""
+
+    @property
+    def said(self) -> str:
+        """What the engine reads: all instructions, oldest first, one a line."""
+        return "\n".join(filter(None, (*self.instructions, self.instruction)))
 
 
 class Proof(Value, frozen=True, kw_only=True):
@@ -164,6 +183,17 @@ class Proof(Value, frozen=True, kw_only=True):
     outside_samples: int
     inside_samples: int
     """Samples of the edited channels where the stitch matte is above 0."""
+
+
+class Knowledge(Value, frozen=True, kw_only=True):
+    """How the engine knows the pixels it made: how many of each kind, over all frames (docs/confidence.md)."""
+
+    seen: int
+    """Other frames show them, and agree."""
+    carried: int
+    """Brought from a painted reference, or along a motion that only the surroundings support."""
+    invented: int
+    """No frame shows them."""
 
 
 class FixResult(Value, frozen=True, kw_only=True):
@@ -182,6 +212,14 @@ class FixResult(Value, frozen=True, kw_only=True):
     proof: Proof
     notes: tuple[str, ...] = ()
     """What was assumed or is worth a look, one sentence each."""
+    knowledge: Knowledge | None = None
+    """None if the engine does not say."""
+    figures: Figures | None = None
+    """Quality figures; None in takes of older versions."""
+    parent: str = ""
+    """Id of the take it was made on; "" is the plate."""
+    line_proof: Proof | None = None
+    """Of a take on a take: the same against the plate the line begins with, outside all mattes of the line."""
 
 
 class JobView(Value, frozen=True, kw_only=True):
@@ -207,6 +245,8 @@ class JobView(Value, frozen=True, kw_only=True):
     attempts: int = 0
     result: FixResult | None = None
     error: ErrorBody | None = None
+    parent: str = ""
+    """Id of the take it works on; "" is the plate."""
 
 
 class WorkerView(Value, frozen=True, kw_only=True):

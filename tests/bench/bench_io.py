@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import OpenEXR
-from rows import Row, median_of
+from rows import Choice, Row, median_of
 from shots import write_matte, write_plate
 
 from secondtake.messages import FixRequest, Operation
@@ -37,7 +37,7 @@ class SilentReport:
         """Nothing."""
 
 
-def measure() -> list[Row]:
+def measure(choice: Choice) -> list[Row]:
     """Seconds a frame: ours, (a), (b)."""
     with tempfile.TemporaryDirectory() as temp:
         root = Path(temp)

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 import numpy as np
-from rows import Row
+from rows import Choice, Row
 from shots import write_matte, write_plate
 
 from secondtake import Client
@@ -19,7 +19,7 @@ from secondtake.messages import FixRequest, Operation
 CLIENTS, ASKS = 20, 100
 
 
-def measure() -> list[Row]:
+def measure(choice: Choice) -> list[Row]:
     """Milliseconds."""
     with tempfile.TemporaryDirectory(prefix="st") as temp:
         root = Path(temp)

@@ -7,15 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rows import Row
+from rows import Choice, Row
 from shots import write_matte, write_plate
 
 WIDTH, HEIGHT = 480, 270
 CHILD = """
-import resource, sys, uuid
+import sys, uuid
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from bench_io import SilentReport
+from peak import peak_bytes
 from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.pipeline import Folders, render_fix
 plate, matte, root, frames = sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.argv[5]
@@ -23,11 +24,11 @@ request = FixRequest(job=uuid.uuid4().hex, shot="bench", plate=plate, matte=matt
                      operation=Operation.REMOVE, engine="standin", engine_options={"mode": "noise"}, frames=frames)
 folders = Folders(cache=root / "cache", takes=root / "takes", cache_bytes=1 << 34)
 render_fix(request, take="tbench", folders=folders, report=SilentReport())
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak_bytes())
 """
 
 
-def measure() -> list[Row]:
+def measure(choice: Choice) -> list[Row]:
     """MiB at both lengths."""
     with tempfile.TemporaryDirectory() as temp:
         root = Path(temp)

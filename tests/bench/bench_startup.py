@@ -8,12 +8,12 @@ import sys
 import tempfile
 import time
 
-from rows import Row, median_of
+from rows import Choice, Row, median_of
 
 from secondtake import Client
 
 
-def measure() -> list[Row]:
+def measure(choice: Choice) -> list[Row]:
     """Seconds."""
     ready = median_of(5, _ready)
     bare = median_of(5, lambda: _command("-c", "pass"))

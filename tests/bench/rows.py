@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Row", "median_of"]
+__all__ = ["Choice", "Row", "median_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,10 @@ class Row:
 
     bench: str
     what: str
+    seed: int | None = None
+    """Of a shot that is made from one."""
+    figure: str = ""
+    """What was measured, where a benchmark measures more than one thing."""
     value: float
     unit: str
     rival: str = ""
@@ -22,6 +26,19 @@ class Row:
     ratio: float | None = None
     goal: str = ""
     met: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A part of a benchmark that has several."""
+
+    only: tuple[str, ...] = ()
+    """Names of shots, or of kinds of them; none is all."""
+    seeds: tuple[int, ...] = (0, 1)
+
+    def has(self, *names: str) -> bool:
+        """Whether a shot that goes by these names is wanted."""
+        return not self.only or any(name in self.only for name in names)
 
 
 def median_of(runs: int, measure: Callable[[], float]) -> float:

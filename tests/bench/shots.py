@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import OpenEXR
+from numpy.typing import NDArray
 
-__all__ = ["write_matte", "write_plate"]
+__all__ = ["write_matte", "write_plate", "write_shot"]
 
 
 def write_plate(folder: Path, *, frames: int, width: int, height: int) -> str:
@@ -32,6 +33,21 @@ def write_matte(folder: Path, *, frames: int, width: int, height: int, share: fl
         matte[height // 3 : height // 3 + deep, left : left + wide] = 1
         _write(folder / f"matte.{frame}.exr", {"Y": matte})
     return str(folder / "matte.####.exr")
+
+
+def write_shot(
+    folder: Path, plates: NDArray[np.float32], holes: NDArray[np.float32], *, frames: int
+) -> tuple[str, str]:
+    """A shot from memory, half RGB, ZIP; a longer one goes there and back. Returns the sequences of plate and matte."""
+    for name in ("plate", "matte"):
+        (folder / name).mkdir(parents=True)
+    there_and_back = [*range(len(plates)), *range(len(plates) - 2, 0, -1)]
+    for number in range(frames):
+        at = there_and_back[number % len(there_and_back)]
+        pixels = dict(zip("RGB", np.moveaxis(plates[at], 2, 0), strict=True))
+        _write(folder / "plate" / f"plate.{1001 + number}.exr", pixels)
+        _write(folder / "matte" / f"matte.{1001 + number}.exr", {"Y": holes[at]})
+    return str(folder / "plate" / "plate.####.exr"), str(folder / "matte" / "matte.####.exr")
 
 
 def _write(path: Path, planes: dict[str, np.ndarray]) -> None:

@@ -22,7 +22,7 @@ from secondtake.endpoint import find_daemon
 from secondtake.home import Home
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
-from exr_shots import Layout, write_shot
+from exr_shots import Layout, write_plate, write_shot
 
 FRAMES = [1001, 1002, 1003]
 Command = Callable[..., Any]
@@ -49,7 +49,8 @@ def test_version(secondtake: Command) -> None:
 
 def test_help_names_every_verb(secondtake: Command) -> None:
     text = secondtake("--help").out
-    for verb in ("fix", "takes", "show", "verify", "daemon", "jobs", "cancel", "engines", "doctor", "demo"):
+    takes = ("fix", "takes", "show", "verify", "rename", "star", "unstar", "delete")
+    for verb in (*takes, "daemon", "jobs", "cancel", "engines", "doctor", "demo"):
         assert f"\n  {verb} " in text
         assert "--json" in secondtake(verb, "--help").out
 
@@ -113,6 +114,73 @@ def test_fix_for_scripts(secondtake: Command, arguments: list[str], tmp_path: Pa
     assert manifest["request"]["seed"] == 7
     again = secondtake(*arguments, *more, "--json")
     assert again.json["take"] == answer["take"], "the same job id is the same job"
+
+
+def reference_image(path: Path) -> Path:
+    write_plate(path, Layout(), np.random.default_rng(4))
+    return path
+
+
+def test_a_painted_frame_is_carried_unless_something_else_is_asked(
+    secondtake: Command, arguments: list[str], tmp_path: Path
+) -> None:
+    fix = reference_image(tmp_path / "fix@7.exr")
+    look = reference_image(tmp_path / "look@1002.exr")
+    named = [
+        (["--reference", f"{fix}@1002", "--reference-colourspace", "ACEScg"], "modify", [(str(fix), 1002, "ACEScg")]),
+        (["--reference", str(look)], "remove", [(str(look), None, "")]),
+        (["--reference", f"{fix}@1002", "--operation", "restyle"], "restyle", [(str(fix), 1002, "")]),
+        ([], "remove", []),
+    ]
+    for at, (words, operation, references) in enumerate(named):
+        arguments[arguments.index("--out") + 1] = str(tmp_path / f"out{at}")
+        ran = secondtake(*arguments, *words, "--json")
+        assert ran.status == 0, ran.err
+        manifest = json.loads(Path(ran.json["manifest"]).read_text())
+        request = manifest["request"]
+        assert request["operation"] == operation
+        assert [(one["path"], one["frame"], one["colourspace"]) for one in request["references"]] == references
+        assert [one["frame"] for one in manifest["references"]] == [frame for _, frame, _ in references]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--operation", "modify"], "no_such_engine", "cannot modify without a painted frame. Give --reference"),
+        (["--reference", "FIX"], "bad_input", "this image names no frame. Give it as IMAGE@FRAME"),
+        (["--reference", "FIX@1002", "--reference", "FIX@1002"], "bad_input", "Frame 1002 is given twice"),
+        (["--reference", "FIX@1004", "--frames", "1001-1003"], "bad_input", "1004 is not one of the frames 1001-1003"),
+        (["--engine", "standin", "--motion", "v.####.exr"], "no_such_engine", "no use of motion vectors"),
+    ],
+)
+def test_what_the_daemon_knows_about_guides_it_says_at_once(
+    secondtake: Command, arguments: list[str], tmp_path: Path, home: Path, words: list[str], code: str, says: str
+) -> None:
+    fix = str(reference_image(tmp_path / "fix.exr"))
+    ran = secondtake(*arguments, "--engine", "temporal", *(word.replace("FIX", fix) for word in words), "--json")
+    assert (ran.status, ran.json["error"]["code"]) == (12, code)
+    assert says in ran.error
+    with Client.connect(home=home) as client:
+        assert str(tmp_path / "out") not in {view.out for view in client.jobs()}, "nothing was queued"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--reference", "FIX@1004"], "bad_input", "1004 is not one of the frames 1001-1003"),
+        (["--reference", "FIX.gone@1002"], "missing_frames", "There is no such reference image"),
+        (["--reference", "FIX@1002", "--motion", "FIX"], "missing_frames", "vectors lack"),
+        (["--reference", "FIX@1002", "--reference-colorspace", "x"], "unknown_colour", "'x' is not in the OCIO"),
+    ],
+)
+def test_what_the_worker_finds_wrong_with_guides(
+    secondtake: Command, arguments: list[str], tmp_path: Path, words: list[str], code: str, says: str
+) -> None:
+    fix = str(reference_image(tmp_path / "fix.exr"))
+    ran = secondtake(*arguments, "--engine", "temporal", *(word.replace("FIX", fix) for word in words), "--json")
+    assert (ran.status, ran.json["error"]["code"]) == (12, code)
+    assert says in ran.error
+    assert not (tmp_path / "out").exists()
 
 
 def test_takes_show_and_verify(secondtake: Command, arguments: list[str], tmp_path: Path) -> None:

@@ -31,8 +31,10 @@ def panned() -> ArrayShot:
 
 
 def test_card_says_what_it_can() -> None:
-    assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "2", frozenset({Operation.REMOVE}))
-    assert CARD.deterministic and CARD.window_frames == 8 and CARD.sees_shot
+    painted = frozenset({Operation.MODIFY, Operation.REPLACE, Operation.RESTYLE})
+    assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "3", painted | {Operation.REMOVE})
+    assert CARD.needs_painted == painted
+    assert CARD.deterministic and CARD.sees_shot and CARD.says_how
     assert TemporalEngine.card is CARD
 
 

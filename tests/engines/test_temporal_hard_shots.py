@@ -115,6 +115,42 @@ def test_nothing_is_borrowed_across_a_cut(tmp_path: Path) -> None:
         assert psnr(joined[part], alone.clean, alone.holes) > separate - 2
 
 
+def test_a_cut_is_found_between_pictures_of_one_brightness(tmp_path: Path) -> None:
+    """The object is there on both sides, both pictures are flat, and the first frame after the cut is all matte."""
+    sides = []
+    for seed in (5, 77):
+        shot = make("pan", seed=seed, size=SMALL)
+        assert shot.clean is not None
+        plates, clean = (0.3 + 0.3 * (one - shot.clean.mean()) for one in (shot.plates, shot.clean))
+        sides.append(replace(shot, plates=plates.astype(np.float32), clean=clean.astype(np.float32)))
+    one, two = sides
+    assert one.clean is not None and two.clean is not None
+    holes = np.concatenate([one.holes, two.holes])
+    holes[10] = 1.0
+    joined = removed(ArrayShot(np.concatenate([one.plates, two.plates]), holes), tmp_path / "c", grain="none")
+    assert np.isfinite(joined).all()
+    rest = replace(two, plates=two.plates[1:], holes=two.holes[1:], clean=two.clean[1:])
+    for part, alone, name in ((slice(0, 10), one, "a"), (slice(11, 20), rest, "b")):
+        assert alone.clean is not None
+        separate = psnr(removed(alone, tmp_path / name, grain="none"), alone.clean, alone.holes)
+        assert psnr(joined[part], alone.clean, alone.holes) > separate - 1
+
+
+def test_nan_where_the_background_would_be_borrowed(panned: ArrayShot, tmp_path: Path) -> None:
+    """A third of every other frame is no number: the rest still shows what is needed, and nothing bad comes through."""
+    plates = panned.plates.copy()
+    plates[::2, :, 50:105] = np.nan
+    plates[1::4, 40:60] = np.inf
+    broken = replace(panned, plates=plates)
+    result = removed(broken, tmp_path / "a", grain="none")
+    inside = (panned.holes > 0) & np.isfinite(panned.plates).all(axis=-1)
+    assert np.isfinite(result[inside]).all()
+    assert panned.clean is not None
+    assert psnr(result, panned.clean, panned.holes) > psnr(
+        telea(panned.plates, panned.holes), panned.clean, panned.holes
+    )
+
+
 def test_exposure_flicker_is_matched(tmp_path: Path) -> None:
     shot = make("static", seed=2, size=SMALL)
     assert shot.clean is not None

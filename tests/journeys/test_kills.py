@@ -70,7 +70,8 @@ def test_killed_at_random_the_take_is_the_same(home: Path, tmp_path: Path, seed:
         assert [view.state.value for view in client.jobs() if view.job == request.job] == ["done"]
     assert pixels_of(result) == wanted
     names = {path.name for path in (tmp_path / "killed").iterdir()}
-    assert names == {"take.json", *(Path(file).name for file in result.files)}
+    supports = f"{result.shot}.{result.take}.supports"
+    assert names == {"take.json", supports, *(Path(file).name for file in result.files)}
 
 
 def test_workers_die_with_the_daemon(home: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_demo_shot_is_fixed_and_proved(secondtake: Callable[..., Any], tmp_p
     proved = secondtake("verify", tmp_path / "out", "--json")
     assert proved.status == 0, proved.err
     assert sorted(os.listdir(tmp_path / "out")) == sorted(
-        [*(Path(file).name for file in made.json["files"]), "take.json"]
+        [*(Path(file).name for file in made.json["files"]), f"sh010.{made.json['take']}.supports", "take.json"]
     )
 
 

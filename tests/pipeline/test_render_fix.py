@@ -147,7 +147,7 @@ def test_goes_on_after_a_crash_from_finished_frames(tmp_path: Path) -> None:
     assert len(result.files) == len(FRAMES)
     assert all(path.stat().st_mtime_ns == finished[path] for path in finished)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
-        [*(Path(file).name for file in result.files), "take.json"]
+        [*(Path(file).name for file in result.files), "sh.tabc12.supports", "take.json"]
     )
 
 

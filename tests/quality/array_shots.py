@@ -29,6 +29,10 @@ class ArrayShot:
     first: int = 1001
     numbers: tuple[int, ...] = ()
     corner: tuple[int, int] = (0, 0)
+    painted: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Frame number → (h, w, 3), frames that the artist painted."""
+    vectors: NDArray[np.float32] | None = None
+    """(frames, h, w, 4), as `Shot.motion`."""
     reads: int = field(default=0)
 
     @property
@@ -46,6 +50,21 @@ class ArrayShot:
 
     def hole(self, frame: int, box: Box) -> FloatImage:
         return self.holes[self.frames.index(frame)][box.within(self.bounds)]
+
+    @property
+    def references(self) -> tuple[int, ...]:
+        return tuple(sorted(self.painted))
+
+    def reference(self, frame: int, box: Box) -> FloatImage:
+        return self.painted[frame][box.within(self.bounds)]
+
+    @property
+    def has_motion(self) -> bool:
+        return self.vectors is not None
+
+    def motion(self, frame: int, box: Box) -> FloatImage:
+        assert self.vectors is not None
+        return self.vectors[self.frames.index(frame)][box.within(self.bounds)]
 
     @property
     def crop(self) -> Box:
@@ -71,10 +90,17 @@ def _pixels(path: Path) -> NDArray[np.float32]:
         return np.asarray(next(iter(file.channels().values())).pixels, np.float32)
 
 
-def job_in(folder: Path, *, quality: Quality = Quality.FINAL, seed: int = 0, grain: str = "match") -> Job:
+def job_in(
+    folder: Path,
+    *,
+    quality: Quality = Quality.FINAL,
+    seed: int = 0,
+    grain: str = "match",
+    operation: Operation = Operation.REMOVE,
+) -> Job:
     folder.mkdir(parents=True, exist_ok=True)
     return Job(
-        operation=Operation.REMOVE,
+        operation=operation,
         instruction="",
         quality=quality,
         seed=seed,

@@ -18,16 +18,17 @@ SMALL = Size(width=240, height=136, frames=14, subframes=2, over=1)
 needs_plates = pytest.mark.skipif(not PLATES.is_dir(), reason=f"the rendered test shots are not at {PLATES}")
 
 
-def gain_over_telea(shot: ArrayShot, folder: Path) -> float:
+def gain_over_telea(shot: ArrayShot, folder: Path, *, grain: str = "none") -> float:
     assert shot.clean is not None
-    ours = psnr(removed(shot, folder, grain="none"), shot.clean, shot.holes)
+    ours = psnr(removed(shot, folder, grain=grain), shot.clean, shot.holes)
     return ours - psnr(telea(shot.plates, shot.holes), shot.clean, shot.holes)
 
 
 @needs_plates
 @pytest.mark.parametrize(("kind", "floor_db"), [("static", 40.0), ("parallax", 7.0)])
 def test_rendered_shot_gains(kind: str, floor_db: float, tmp_path: Path) -> None:
-    assert gain_over_telea(rendered(kind, last=12), tmp_path) >= floor_db
+    """With the product's own switches: grain is matched, and a plate without grain gets none."""
+    assert gain_over_telea(rendered(kind, last=12), tmp_path, grain="match") >= floor_db
 
 
 @needs_plates
@@ -36,7 +37,7 @@ def test_rendered_pan_stands_still(tmp_path: Path) -> None:
     assert shot.clean is not None
     ours, other = removed(shot, tmp_path, grain="none"), telea(shot.plates, shot.holes)
     assert psnr(ours, shot.clean, shot.holes) >= psnr(other, shot.clean, shot.holes)
-    assert warp_error(ours, shot.clean, shot.holes) <= 0.5 * warp_error(other, shot.clean, shot.holes)
+    assert warp_error(ours, shot.clean, shot.holes) <= 0.25 * warp_error(other, shot.clean, shot.holes)
 
 
 @pytest.mark.parametrize(("kind", "floor_db"), [

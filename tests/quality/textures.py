@@ -22,6 +22,11 @@ def photograph(rng: np.random.Generator, width: int, height: int, *, index: int 
         return None
     encoded = cv2.imread(str(found[(index + int(rng.integers(len(found)))) % len(found)]), cv2.IMREAD_COLOR_RGB)
     shown = _covering(np.asarray(encoded, np.float32) / 255, width, height)
+    return linear(shown)
+
+
+def linear(shown: Array) -> Array:
+    """sRGB (IEC 61966-2-1), 0 … 1, to scene-linear."""
     return np.asarray(np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4), np.float32)
 
 

@@ -170,9 +170,9 @@ def test_paths_must_be_absolute(field: str, path: str) -> None:
         check(replace(REQUEST, engine="standin", **{field: value}), roots=(), is_remote=False)
 
 
-def test_an_engine_that_uses_no_references_refuses_them() -> None:
+def test_an_engine_that_takes_painted_frames_refuses_an_image_without_a_frame() -> None:
     request = replace(REQUEST, references=(Reference(path="/r.exr"),))
-    with pytest.raises(NoSuchEngine, match="makes no use of reference images"):
+    with pytest.raises(BadInput, match="names no frame"):
         check(request, roots=(), is_remote=False)
     check(replace(request, engine="standin"), roots=(), is_remote=False)
 
@@ -188,6 +188,8 @@ def test_roots_hold_after_links_are_followed(tmp_path: Path) -> None:
     )
     check(inside, roots=[str(show)], is_remote=True)
     check(inside, roots=[str(tmp_path / "door")], is_remote=True)
+    with pytest.raises(BadInput, match="roots"):
+        check(replace(inside, motion="/etc/passwd"), roots=[str(show)], is_remote=False)
     for path in (f"{show}/link/p.####.exr", f"{show}/../show-secret/p.exr", f"{outside}/p.exr", "/etc/passwd"):
         for field in ("plate", "matte", "out"):
             with pytest.raises(BadInput, match="roots"):

@@ -86,6 +86,14 @@ def test_sweep_touches_nothing_without_a_ledger(tmp_path: Path) -> None:
     assert os.listdir(ledger.folder) == [record.file]
 
 
+def test_sweep_keeps_a_take_that_was_published_just_before_its_job_died(tmp_path: Path) -> None:
+    ledger = claim_here(tmp_path / "out")
+    record = write_frame(ledger, 1)
+    (ledger.folder / "take.json").write_text(f'{{"take": "{TAKE}"}}')
+    assert not sweep(ledger.folder, shot="sh010", take=TAKE)
+    assert sorted(os.listdir(ledger.folder)) == sorted([record.file, "take.json"])
+
+
 def test_one_job_a_folder(tmp_path: Path) -> None:
     claim_here(tmp_path / "out")
     with pytest.raises(BadOutput, match="Another job"):

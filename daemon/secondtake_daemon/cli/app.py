@@ -12,8 +12,9 @@ import typer
 
 from secondtake._version import __version__
 from secondtake.errors import Cancelled, SecondTakeError, UsageError
-from secondtake_daemon.cli import daemon, demo, doctor, fix, jobs, takes
+from secondtake_daemon.cli import cache, daemon, demo, doctor, fix, jobs, replay, takes, tend, track
 from secondtake_daemon.cli.output import Answer, Output, give_up_pipe
+from secondtake_daemon.cli.run import run as run_edit
 
 __all__ = ["run"]
 
@@ -22,6 +23,8 @@ _EVERYWHERE = (
     "Exit codes are listed in docs/cli.md."
 )
 _SWITCHES = ("--json", "--debug")
+_INTERRUPTED = 130
+"""What typer makes of ^C."""
 # typer names only this one of its usage errors; the others ("no such option", "no such command") are its siblings.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -46,6 +49,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         give_up_pipe()
         return 0
+    if status == _INTERRUPTED:
+        return _failed(output, Cancelled("Interrupted"), KeyboardInterrupt())
     return status if isinstance(status, int) else 0
 
 
@@ -61,9 +66,16 @@ def _app() -> typer.Typer:
     app.callback()(_root)
     verbs: dict[str, Callable[..., None]] = {
         "fix": fix.fix,
+        "track": track.track,
+        "run": run_edit,
         "takes": takes.takes,
         "show": takes.show,
         "verify": takes.verify,
+        "replay": replay.replay,
+        "rename": tend.rename,
+        "star": tend.star,
+        "unstar": tend.unstar,
+        "delete": tend.delete,
         "jobs": jobs.jobs,
         "cancel": jobs.cancel,
         "engines": jobs.engines,
@@ -72,6 +84,7 @@ def _app() -> typer.Typer:
     }
     for name, verb in verbs.items():
         app.command(name, epilog=_EVERYWHERE)(verb)
+    app.add_typer(cache.app, name="cache", epilog=_EVERYWHERE)
     app.add_typer(daemon.app, name="daemon", epilog=_EVERYWHERE)
     return app
 

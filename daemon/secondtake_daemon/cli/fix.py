@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +10,77 @@ import typer
 
 from secondtake._version import __version__
 from secondtake.client import Client
-from secondtake.errors import Cancelled, UsageError, WorkerCrashed, error_from_body
-from secondtake.frames import FrameSet
-from secondtake.messages import FixRequest, FixResult, JobState, JobView, Operation, Proof, Quality, Reference
+from secondtake.errors import Cancelled, WorkerCrashed, error_from_body
+from secondtake.messages import (
+    FixRequest,
+    FixResult,
+    JobState,
+    JobView,
+    Knowledge,
+    Operation,
+    Proof,
+    Quality,
+)
+from secondtake_daemon.cli.asked import Asked, request_of
 from secondtake_daemon.cli.interrupt import CancelOnInterrupt
+from secondtake_daemon.cli.knowledge import frames_of, knowledge_line
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display, words
-from secondtake_daemon.images.sequences import shot_name
 
 __all__ = ["CLIENT_NAME", "FixAnswer", "fix", "run_fix"]
 
 CLIENT_NAME = f"secondtake-cli/{__version__}"
-_JOB_ID = re.compile(r"[0-9a-f]{32}")
+
+_Plate = Annotated[
+    str | None,
+    typer.Argument(help="The shot: sh010.####.exr, one frame, or a movie; with --on or --revise it is known."),
+]
+_On = Annotated[
+    str | None,
+    typer.Option(metavar="TAKE", help="Make an edit on top of this take: its id, name or folder."),
+]
+_Revise = Annotated[
+    str | None,
+    typer.Option(metavar="TAKE", help="Say this take's own edit again, with an instruction more, from its own plate."),
+]
+_Matte = Annotated[
+    str | None, typer.Option(help="What may change: a sequence, one held image, or keyed shapes (.json).")
+]
+_Operation = Annotated[
+    Operation | None,
+    typer.Option(help="What is done inside the matte; the default is remove, or modify with a painted frame."),
+]
+_References = Annotated[
+    list[str] | None,
+    typer.Option(metavar="IMAGE[@FRAME]", help="An image to follow; with a frame, that frame as you painted it."),
+]
+_ReferenceColour = Annotated[
+    str | None,
+    typer.Option(
+        "--reference-colorspace", "--reference-colourspace", help="The references' colour space, whatever they say."
+    ),
+]
+_Motion = Annotated[
+    str | None, typer.Option(metavar="VECTORS", help="Blender's Vector pass of the plate: vectors.####.exr.")
+]
+_Frames = Annotated[str | None, typer.Option(metavar="A-B", help="Only these frames; the default is all.")]
+_Colour = Annotated[
+    str | None, typer.Option("--colorspace", "--colourspace", help="The plate's colour space, as OCIO calls it.")
+]
+_Engine = Annotated[
+    str | None, typer.Option(help="Who makes the new pixels; see `secondtake engines`. The default is temporal.")
+]
+_EngineOptions = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="A switch of the engine; may be given many times.")
+]
+_Quality = Annotated[Quality | None, typer.Option(help="How much time the engine may take; the default is final.")]
+_Seed = Annotated[int | None, typer.Option(help="The same seed gives the same bytes; the default is 0.")]
+_Grow = Annotated[int | None, typer.Option(metavar="PIXELS", help="Enlarge the matte (negative: shrink it).")]
+_Feather = Annotated[int | None, typer.Option(metavar="PIXELS", help="Soften the matte's edge, inward.", min=0)]
+_Aovs = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A layer to write beside the picture: confidence. May be given many times."),
+]
 
 
 class FixAnswer(Answer, frozen=True, kw_only=True):
@@ -40,57 +96,66 @@ class FixAnswer(Answer, frozen=True, kw_only=True):
     manifest: str
     job: str
     notes: tuple[str, ...]
+    knowledge: Knowledge | None = None
+    parent: str = ""
+    line_proof: Proof | None = None
 
 
 def fix(
     context: typer.Context,
-    plate: Annotated[str, typer.Argument(help="The shot: sh010.####.exr, one frame, or a movie.")],
-    matte: Annotated[str, typer.Option(help="What may change: a sequence, one held image, or keyed shapes (.json).")],
+    plate: _Plate = None,
+    *,
     out: Annotated[str, typer.Option(help="Folder for the frames and take.json.")],
-    operation: Annotated[Operation, typer.Option(help="What is done inside the matte.")] = Operation.REMOVE,
-    instruction: Annotated[str, typer.Option(help="What you want, in words.")] = "",
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(metavar="IMAGE[@FRAME]", help="An image to follow; with a frame, that frame as you painted it."),
+    matte: _Matte = None,
+    on: _On = None,
+    revise: _Revise = None,
+    operation: _Operation = None,
+    instruction: Annotated[str | None, typer.Option(help="What you want, in words.")] = None,
+    reference: _References = None,
+    reference_colorspace: _ReferenceColour = None,
+    motion: _Motion = None,
+    frames: _Frames = None,
+    colorspace: _Colour = None,
+    engine: _Engine = None,
+    engine_option: _EngineOptions = None,
+    quality: _Quality = None,
+    seed: _Seed = None,
+    aov: _Aovs = None,
+    shot: Annotated[str | None, typer.Option(help="Name of the shot; the default is made of the plate's.")] = None,
+    grow: _Grow = None,
+    feather: _Feather = None,
+    matte_channel: Annotated[str | None, typer.Option(help="The matte's channel that holds coverage.")] = None,
+    job: Annotated[
+        str | None, typer.Option(help="Id of the job, 32 hex digits; the same id again is the same job.")
     ] = None,
-    frames: Annotated[str, typer.Option(metavar="A-B", help="Only these frames; the default is all.")] = "",
-    colorspace: Annotated[
-        str, typer.Option("--colorspace", "--colourspace", help="The plate's colour space, as OCIO calls it.")
-    ] = "",
-    engine: Annotated[str, typer.Option(help="Who makes the new pixels; see `secondtake engines`.")] = "temporal",
-    engine_option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A switch of the engine; may be given many times.")
-    ] = None,
-    quality: Annotated[Quality, typer.Option(help="How much time the engine may take.")] = Quality.FINAL,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    shot: Annotated[str, typer.Option(help="Name of the shot; the default is made of the plate's.")] = "",
-    grow: Annotated[int, typer.Option(metavar="PIXELS", help="Enlarge the matte (negative: shrink it).")] = 0,
-    feather: Annotated[int, typer.Option(metavar="PIXELS", help="Soften the matte's edge, inward.", min=0)] = 0,
-    matte_channel: Annotated[str, typer.Option(help="The matte's channel that holds coverage.")] = "",
-    job: Annotated[str, typer.Option(help="Id of the job, 32 hex digits; the same id again is the same job.")] = "",
     no_start: Annotated[bool, typer.Option("--no-start", help="Do not start a daemon if none runs.")] = False,
 ) -> None:
     """Change one thing in a shot: a new take, bit-identical to the plate outside the matte."""
-    request = FixRequest(
-        job=_job_id(job),
-        shot=_text("--shot", shot) or shot_name(plate),
-        plate=_absolute(plate),
-        matte=_absolute(matte),
-        out=_absolute(out),
+    asked = Asked(
+        plate=plate,
+        on=on,
+        revise=revise,
+        matte=matte,
+        out=out,
         operation=operation,
-        instruction=_text("--instruction", instruction),
-        references=tuple(map(_reference, reference or ())),
-        frames=str(FrameSet.parse(frames)) if frames else "",
-        colourspace=_text("--colorspace", colorspace),
-        ocio=_configuration(os.environ.get("OCIO", "")),
-        matte_channel=_text("--matte-channel", matte_channel),
-        grow_px=grow,
-        feather_px=feather,
-        engine=_text("--engine", engine),
-        engine_options=_options(engine_option or ()),
+        instruction=instruction,
+        references=reference or None,
+        reference_colourspace=reference_colorspace,
+        motion=motion,
+        frames=frames,
+        colourspace=colorspace,
+        engine=engine,
+        engine_options=engine_option or None,
         quality=quality,
         seed=seed,
+        aovs=aov or None,
+        shot=shot,
+        grow_px=grow,
+        feather_px=feather,
+        matte_channel=matte_channel,
+        job=job,
     )
+    request = request_of(asked)
     output: Output = context.obj
     result = run_fix(request, output=output, autostart=not no_start)
     _say(result, output)
@@ -135,6 +200,9 @@ def _answer(result: FixResult, job: str) -> FixAnswer:
         manifest=result.manifest,
         job=job,
         notes=result.notes,
+        knowledge=result.knowledge,
+        parent=result.parent,
+        line_proof=result.line_proof,
     )
 
 
@@ -142,53 +210,14 @@ def _say(result: FixResult, output: Output) -> None:
     count = f"{len(result.frames)} frame{'s' if len(result.frames) != 1 else ''}"
     folder = os.path.relpath(Path(result.manifest).parent)
     folder = folder if not folder.startswith("..") else str(Path(result.manifest).parent)
+    on = f" on {result.parent}" if result.parent else ""
     output.line(
-        f"Take {result.take} of {result.shot}: {count} in {folder}/ — "
+        f"Take {result.take} of {result.shot}{on}: {count} in {folder}/ — "
         f"{result.proof.outside_changed} samples changed outside the matte"
     )
+    if result.line_proof is not None:
+        output.line(f"Against the plate, {result.line_proof.outside_changed} outside all mattes of the line")
+    if result.knowledge is not None:
+        output.line(knowledge_line(result.knowledge, frames_of(result.manifest)))
     for note in result.notes:
         output.line(f"Note: {note}")
-
-
-def _job_id(text: str) -> str:
-    if text and not _JOB_ID.fullmatch(text):
-        raise UsageError(f"'{text}' is no job id", remedy="Give --job 32 hex digits, or leave it out")
-    return text or uuid.uuid4().hex
-
-
-def _configuration(ocio: str) -> str:
-    """What $OCIO means here, for a worker that runs elsewhere: a built-in name (`ocio://…`), or an absolute path."""
-    return ocio if not ocio or "://" in ocio else _absolute(ocio)
-
-
-def _absolute(path: str) -> str:
-    if not path:
-        raise UsageError("A path is empty", remedy="Check what was meant to be there")
-    # Not resolve(): a link to the footage store keeps the name that the artist knows.
-    return os.path.abspath(os.path.expanduser(_text("The path", path)))  # noqa: PTH100, PTH111
-
-
-def _text(what: str, text: str) -> str:
-    """Text as it can travel: a message is UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} holds bytes that are no UTF-8", remedy="Rename it", path=text) from None
-    return text
-
-
-def _reference(text: str) -> Reference:
-    image, at, frame = text.rpartition("@")
-    if at and re.fullmatch(r"-?\d+", frame) and not Path(text).exists():
-        return Reference(path=_absolute(image), frame=int(frame))
-    return Reference(path=_absolute(text))
-
-
-def _options(texts: Sequence[str]) -> dict[str, str]:
-    options = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise UsageError(f"'{text}' is no engine option", remedy="Write it as NAME=VALUE")
-        options[name] = _text("--engine-option", value)
-    return options

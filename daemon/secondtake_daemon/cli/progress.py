@@ -62,7 +62,7 @@ class _Lines:
         return None
 
     def show(self, what: str, *, done: int = 0, total: int = 0, frame: int | None = None) -> None:
-        if what != self._what and what not in _BROKEN_OFF:
+        if what != self._what and not what.endswith(_BROKEN_OFF):
             self._end_phase()
         text = f"{what} {done}/{total}" if total else what
         self._total = total

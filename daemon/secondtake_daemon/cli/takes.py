@@ -8,25 +8,41 @@ from typing import Annotated
 import typer
 
 from secondtake.errors import ErrorBody, ProofFailed
-from secondtake.frames import FrameSet
 from secondtake.home import Home
+from secondtake_daemon.cli import described, tree
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display
 from secondtake_daemon.takes import registry
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
+from secondtake_daemon.takes.notes import read_notes
 
-__all__ = ["check", "show", "takes", "verify"]
+__all__ = ["TakeName", "check", "registry_root", "show", "takes", "verify"]
 
-_Take = Annotated[str, typer.Argument(metavar="TAKE|DIR", help="Id of the take, or the folder that holds take.json.")]
+TakeName = Annotated[
+    str,
+    typer.Argument(
+        metavar="TAKE", help="Id of the take, or the beginning of it, its name, or the folder that holds take.json."
+    ),
+]
+
+
+class _ListedTake(registry.Entry, frozen=True, kw_only=True):
+    name: str
+    note: str
+    starred: bool
+    is_gone: bool
 
 
 class _TakesAnswer(Answer, frozen=True, kw_only=True):
-    takes: tuple[registry.Entry, ...]
+    takes: tuple[_ListedTake, ...]
 
 
 class _ShowAnswer(Answer, frozen=True, kw_only=True):
     folder: str
     manifest: Manifest
+    name: str
+    note: str
+    starred: bool
 
 
 class VerifyAnswer(Answer, frozen=True, kw_only=True):
@@ -43,39 +59,53 @@ class VerifyAnswer(Answer, frozen=True, kw_only=True):
     manifest: str
     library: str
     error: ErrorBody | None = None
+    line: tuple[str, ...] = ()
+    line_changed: int = 0
+    line_samples: int = 0
 
 
 def takes(
     context: typer.Context,
     shot: Annotated[str, typer.Argument(help="Only the takes of this shot.")] = "",
 ) -> None:
-    """List the takes made here, newest first."""
+    """Show the takes made here as a tree: below each take those made on it."""
     output: Output = context.obj
-    found = registry.entries(_root(), shot=shot)
-    rows = [
-        (entry.take, entry.shot, entry.frames, entry.engine, entry.made, entry.folder if entry.is_there else "(gone)")
-        for entry in found
-    ]
-    if rows:
-        output.table(("TAKE", "SHOT", "FRAMES", "ENGINE", "MADE", "FOLDER"), rows)
+    root = registry_root()
+    found = registry.entries(root, shot=shot)
+    notes = {entry.take: read_notes(root, entry.take) for entry in found}
+    if found:
+        output.table(tree.HEADER, [tree.row(twig, notes[twig.entry.take]) for twig in tree.grow(found)])
     else:
         output.line(f"There are no takes of {shot} yet." if shot else "There are no takes yet.")
-    output.answer(_TakesAnswer(takes=tuple(found)))
+    listed = (
+        _ListedTake(
+            **{name: getattr(entry, name) for name in registry.Entry.__struct_fields__},
+            name=notes[entry.take].name,
+            note=notes[entry.take].note,
+            starred=notes[entry.take].starred,
+            is_gone=not entry.is_there,
+        )
+        for entry in found
+    )
+    output.answer(_TakesAnswer(takes=tuple(listed) if output.as_json else ()))
 
 
-def show(context: typer.Context, take: _Take) -> None:
-    """Show a take: what it was made from, how, and its proof."""
+def show(context: typer.Context, take: TakeName) -> None:
+    """Show a take in words: what was asked, on what, with what, and what came of it."""
     output: Output = context.obj
-    folder = registry.find(_root(), take)
+    folder = registry.find(registry_root(), take)
     manifest = load(folder)
-    for name, value in _facts(manifest, folder):
+    notes = read_notes(registry_root(), manifest.take)
+    for name, value in described.facts(manifest, folder, notes):
         output.line(f"{name:<12}{value}")
-    output.answer(_ShowAnswer(folder=str(folder), manifest=manifest))
+    output.answer(
+        _ShowAnswer(folder=str(folder), manifest=manifest, name=notes.name, note=notes.note, starred=notes.starred)
+    )
 
 
-def verify(context: typer.Context, take: _Take) -> None:
+def verify(context: typer.Context, take: TakeName) -> None:
     """Prove again, with a second EXR library, that nothing outside the matte changed."""
-    check(registry.find(_root(), take), output=context.obj)
+    check(registry.find(registry_root(), take), output=context.obj)
 
 
 def check(folder: Path, *, output: Output) -> None:
@@ -109,37 +139,21 @@ def check(folder: Path, *, output: Output) -> None:
             manifest=str(Path(found.folder) / MANIFEST_NAME),
             library=found.library,
             error=error.body() if error else None,
+            line=found.line,
+            line_changed=found.line_changed,
+            line_samples=found.line_samples,
         )
     )
     if error:
         raise error
     output.line(
         f"Take {found.take} of {found.shot} holds: {len(found.frames)} frames, {found.outside_samples:,} samples "
-        f"outside the matte read with {found.library}, 0 differ from the plate"
+        f"outside the matte read with {found.library}, 0 differ from {found.line[-1] if found.line else 'the plate'}"
     )
+    if found.line:
+        output.line(f"Its line holds: {found.line_samples:,} samples outside all its mattes, 0 differ from the plate")
 
 
-def _facts(manifest: Manifest, folder: Path) -> list[tuple[str, str]]:
-    request, plate, matte = manifest.request, manifest.plate, manifest.matte
-    assumed = " (assumed: the file has no tag)" if plate.colourspace_assumed else ""
-    numbers = FrameSet(record.frame for record in manifest.frames)
-    facts = [
-        ("take", manifest.take),
-        ("shot", manifest.shot),
-        ("made", f"{manifest.made} in {manifest.seconds:.1f} s by {manifest.software}"),
-        ("folder", str(folder)),
-        ("frames", f"{len(numbers)}: {numbers}"),
-        ("plate", plate.source or plate.name),
-        ("colour", plate.colourspace + assumed),
-        ("matte", f"{matte.name} (grow {matte.grow_px} px, feather {matte.feather_px} px)"),
-        ("operation", request.operation.value),
-        ("engine", f"{manifest.engine.name} {manifest.engine.version}, seed {request.seed}"),
-        ("proof", f"{manifest.proof.outside_changed} of {manifest.proof.outside_samples:,} samples changed outside"),
-    ]
-    if request.instruction:
-        facts.append(("instruction", request.instruction))
-    return facts + [("note", note) for note in manifest.notes]
-
-
-def _root() -> Path:
+def registry_root() -> Path:
+    """The folder of the registry of this home."""
     return Home.find().data / "takes"

@@ -55,14 +55,13 @@ def stitch_matte(coverage: Coverage, *, operation: Operation, grow_px: int, feat
     return _tight(canvas, feather_inward(alpha, feather_px=feather_px), bounds)
 
 
-def generation_matte(coverage: Coverage, *, operation: Operation, grow_px: int, bounds: Box) -> Stitch:
-    """What an engine must not use as source: the stitch matte before its feather, and never less than was drawn.
+def generation_matte(coverage: Coverage, *, grow_px: int, bounds: Box) -> Stitch:
+    """What an engine must not use as source: where the stitch matte is, before its feather, and all that was drawn.
 
-    A shrunken stitch leaves a rim of the object in the picture; the rim is still the object, not background.
+    A shrunken stitch leaves a rim of the object in the picture; the rim is still the object, not background. Soft
+    coverage stays soft also for REMOVE: an engine may see the background through it.
     """
     canvas, alpha = _grown(coverage, max(grow_px, 0), bounds)
-    if operation is Operation.REMOVE:
-        alpha = (alpha > 0).astype(np.float32)
     return _tight(canvas, alpha, bounds)
 
 

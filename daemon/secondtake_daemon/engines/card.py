@@ -39,12 +39,20 @@ class Card:
     """Pixels around the matte that the crop holds at least."""
     context_ratio: float = 0.0
     """The same as a share of the matte's larger side; the greater of the two counts."""
+    steady_crop: bool = True
+    """True if all windows must have the same crop, because what it makes hangs on where the crop lies."""
     sees_shot: bool = False
     """True if a patch depends on the whole shot, not only on the frames of its window."""
     reads_instruction: bool = False
     """True if the words of the instruction change what it makes."""
     references: bool = False
     """True if it makes use of reference images."""
+    needs_painted: frozenset[Operation] = frozenset()
+    """Operations that it can do only with a painted frame of the shot (`--reference IMAGE@FRAME`)."""
+    reads_motion: bool = False
+    """True if it makes use of motion vectors."""
+    says_how: bool = False
+    """True if its patches say how each pixel is known."""
     options: tuple[str, ...] = ()
     """Names of the switches it takes."""
     licence: str = "Apache-2.0"

@@ -6,11 +6,13 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from secondtake.errors import NoSuchEngine, UsageError
+from secondtake.errors import BadInput, NoSuchEngine, UsageError
+from secondtake.frames import FrameSet
 from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.engines import standin_card
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.temporal import card as temporal_card
+from secondtake_daemon.images.exr_layers import CONFIDENCE, LAYERS
 
 __all__ = ["CARDS", "able", "card_for", "check_request", "factory"]
 
@@ -31,7 +33,11 @@ def able(operation: Operation) -> list[Card]:
 
 
 def check_request(request: FixRequest) -> Card:
-    """The card of the request's engine. Raises NoSuchEngine if it cannot do what is asked, UsageError for an option."""
+    """The card of the request's engine.
+
+    Raises NoSuchEngine if it cannot do what is asked, UsageError for an option, BadInput for painted frames that do
+    not fit the request.
+    """
     card = card_for(request.engine)
     if request.operation not in card.operations:
         others = able(request.operation)
@@ -42,9 +48,11 @@ def check_request(request: FixRequest) -> Card:
         takes = f"It takes {', '.join(card.options)}" if card.options else "It takes none"
         raise UsageError(f"The engine '{card.name}' has no option '{unknown[0]}'", remedy=takes)
     if request.references and not card.references:
-        able_to = [other for other in able(request.operation) if other.references]
-        remedy = f"Leave them out, or use {_either(able_to)}" if able_to else "Leave them out"
-        raise NoSuchEngine(f"The engine '{card.name}' makes no use of reference images", remedy=remedy)
+        raise _no_use(card, "reference images", [other for other in able(request.operation) if other.references])
+    if request.motion and not card.reads_motion:
+        raise _no_use(card, "motion vectors", [other for other in able(request.operation) if other.reads_motion])
+    _check_painted(request, card)
+    _check_aovs(request, card)
     return card
 
 
@@ -53,6 +61,54 @@ def factory(card: Card) -> Callable[[], Any]:
     module, _, name = card.factory.partition(":")
     made: Callable[[], Any] = getattr(importlib.import_module(module), name)
     return made
+
+
+def _no_use(card: Card, what: str, others: list[Card]) -> NoSuchEngine:
+    remedy = f"Leave them out, or use {_either(others)}" if others else "Leave them out"
+    return NoSuchEngine(f"The engine '{card.name}' makes no use of {what}", remedy=remedy)
+
+
+def _check_painted(request: FixRequest, card: Card) -> None:
+    """What can be known about painted frames without opening a file."""
+    painted: dict[int, str] = {}
+    for reference in request.references:
+        if reference.frame is None and card.needs_painted:
+            raise BadInput(
+                f"The engine '{card.name}' carries painted frames, and this image names no frame",
+                remedy="Give it as IMAGE@FRAME, with the number of the frame that it is",
+                path=reference.path,
+            )
+        if reference.frame in painted:
+            remedy = "Give one image for each painted frame"
+            raise BadInput(f"Frame {reference.frame} is given twice", remedy=remedy, path=reference.path)
+        if reference.frame is not None:
+            painted[reference.frame] = reference.path
+    if request.operation in card.needs_painted and not painted:
+        others = [other for other in able(request.operation) if request.operation not in other.needs_painted]
+        raise NoSuchEngine(
+            f"The engine '{card.name}' cannot {request.operation.value} without a painted frame",
+            remedy="Give --reference IMAGE@FRAME with that frame as you painted it"
+            + (f", or use an engine that invents: {_either(others)}" if others else ""),
+        )
+    asked = set(FrameSet.parse(request.frames)) if painted and request.frames else painted.keys()
+    outside = [frame for frame in painted if frame not in asked]
+    if outside:
+        raise BadInput(
+            f"The painted frame {outside[0]} is not one of the frames {request.frames}",
+            remedy="Give the number of one of them after the @, or change --frames",
+            path=painted[outside[0]],
+        )
+
+
+def _check_aovs(request: FixRequest, card: Card) -> None:
+    names = [layer.name for layer in LAYERS]
+    unknown = sorted(set(request.aovs) - set(names))
+    if unknown:
+        raise UsageError(f"There is no layer '{unknown[0]}' to write", remedy=f"There is {', '.join(names)}")
+    if CONFIDENCE.name in request.aovs and not card.says_how:
+        able_to = [other for other in able(request.operation) if other.says_how]
+        remedy = f"Leave out --aov, or use {_either(able_to)}" if able_to else "Leave out --aov"
+        raise NoSuchEngine(f"The engine '{card.name}' does not say how it knows its pixels", remedy=remedy)
 
 
 def _either(cards: list[Card] | tuple[Card, ...]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -18,9 +19,22 @@ from secondtake.boxes import Box
 from secondtake.messages import Operation, Quality
 from secondtake_daemon.engines.card import Card
 
-__all__ = ["Engine", "FloatImage", "Job", "Patch", "Shot", "Window"]
+__all__ = ["Engine", "FloatImage", "Job", "Known", "Patch", "Shot", "Window"]
 
 FloatImage = NDArray[np.float32]
+
+
+class Known(IntEnum):
+    """How an engine knows a pixel that it made (docs/confidence.md)."""
+
+    UNSAID = 0
+    """Outside the hole."""
+    SEEN = 1
+    """Other frames show it, and agree."""
+    CARRIED = 2
+    """Brought from a painted reference, or along a motion that only the surroundings support."""
+    INVENTED = 3
+    """No frame shows it."""
 
 
 class Shot(Protocol):
@@ -39,6 +53,21 @@ class Shot(Protocol):
 
     def hole(self, frame: int, box: Box) -> FloatImage:
         """(height, width) float32 coverage 0..1 of the generation matte: above 0 is not to be trusted as source."""
+
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Frames of this shot that the artist painted, ascending; each lies inside `frames`."""
+
+    def reference(self, frame: int, box: Box) -> FloatImage:
+        """(height, width, 3) float32: the painted frame, in the card's colour encoding, like `plate`."""
+
+    @property
+    def has_motion(self) -> bool:
+        """True if the request named motion vectors."""
+
+    def motion(self, frame: int, box: Box) -> FloatImage:
+        """(height, width, 4) float32 in pixels, y down: from each pixel to where its point stands in the previous frame
+        (x, y) and in the next (x, y). NaN where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +105,8 @@ class Patch:
     """The window's crop."""
     pixels: FloatImage
     """(frames, height, width, 3) float32, same encoding as it was given. Finite wherever the hole is above 0."""
+    known: NDArray[np.uint8] | None = None
+    """(frames, height, width) of `Known`, where the card says `says_how`; else None."""
     notes: tuple[str, ...] = ()
     """What the artist should know, one sentence each."""
 

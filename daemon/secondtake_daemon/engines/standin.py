@@ -18,6 +18,9 @@ from secondtake_daemon.engines.standin_card import CARD, Switches
 
 __all__ = ["StandInEngine"]
 
+_WEAR = 0.01
+"""Standard deviation of the noise in mode `wear`."""
+
 
 class StandInEngine:
     """See `Switches` for what it can be told to do."""
@@ -66,6 +69,9 @@ class StandInEngine:
         if self._switches.mode == "identity":
             return window.shot.plate(frame, window.crop)
         shape = (window.crop.height, window.crop.width, 3)
+        if self._switches.mode == "wear":
+            noise = _source(job.seed, job.instruction, str(frame)).standard_normal(shape, dtype=np.float32)
+            return np.asarray(window.shot.plate(frame, window.crop) + np.float32(_WEAR) * noise, np.float32)
         source = _source(job.seed, job.instruction, "colour")
         pixels = np.broadcast_to(source.random(3, dtype=np.float32), shape).copy()
         if self._switches.mode == "noise":

@@ -18,8 +18,8 @@ class Switches:
     """What the stand-in does besides filling the matte. Frames are absolute numbers; times are seconds."""
 
     mode: str = "colour"
-    """`identity` returns the plate, `colour` a flat colour from seed and instruction, `noise` the same with noise
-    keyed to the absolute frame."""
+    """`identity` returns the plate, `wear` the plate with noise, as a codec or a model that goes over it once more;
+    `colour` a flat colour from seed and instruction, `noise` the same with noise keyed to the absolute frame."""
     load_s: float = 0.0
     """Time `load` takes."""
     frame_s: float = 0.0
@@ -78,6 +78,7 @@ CARD = Card(
     factory="secondtake_daemon.engines.standin:StandInEngine",
     colour=EngineColour.PLATE,
     window_frames=4,
+    steady_crop=False,
     reads_instruction=True,
     references=True,
     options=tuple(field.name for field in fields(Switches)),

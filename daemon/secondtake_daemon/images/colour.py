@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from secondtake.errors import UnknownColour
 
-__all__ = ["BUILT_IN", "ColourSpace", "HeaderColour", "Transform", "configuration_name", "from_header", "resolve"]
+__all__ = [
+    "BUILT_IN",
+    "ColourSpace",
+    "HeaderColour",
+    "Screen",
+    "Transform",
+    "configuration_name",
+    "from_header",
+    "resolve",
+]
 
 BUILT_IN = "studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
 """Name of the configuration without $OCIO: the newest that the oldest OpenColorIO we allow (2.5) carries."""
@@ -29,6 +38,7 @@ FloatImage = NDArray[np.float32]
 _ASSUMED = "lin_rec709_scene"
 _OCIO_ERRORS = (PyOpenColorIO.Exception, PyOpenColorIO.ExceptionMissingFile)
 _TOLERANCE = 2e-3
+_MOST_HALF = 65_504.0
 
 # Red, green, blue, white as x, y; ordered as in the EXR attribute. SMPTE ST 2065-1, ACES S-2014-004, ITU-R BT.709,
 # BT.2020, SMPTE EG 432-1, and the camera makers' white papers. A test checks each against OCIO's own matrix.
@@ -115,7 +125,7 @@ def from_header(
 
 
 class Transform:
-    """Plate space to engine encoding and back.
+    """Plate space to engine encoding and back. `encoding` is the OCIO name of what the engine sees.
 
     Encoding is the plate's own, or scene-linear: the plate's space if that is scene-linear, else the configuration's
     scene_linear role. Nothing is clamped. A pixel's values that are NaN or infinite stay where they are and do not
@@ -126,8 +136,10 @@ class Transform:
         """scene_linear: the engine wants scene-linear pixels; else the transform is the identity."""
         self._there: PyOpenColorIO.CPUProcessor | None = None
         self._back: PyOpenColorIO.CPUProcessor | None = None
+        self._space = self.encoding = space.name
         if scene_linear and not space.is_scene_linear:
             self._there, self._back = _processors(_configuration(), space.name)
+            self.encoding = resolve(PyOpenColorIO.ROLE_SCENE_LINEAR).name
 
     @property
     def is_identity(self) -> bool:
@@ -141,6 +153,80 @@ class Transform:
     def to_plate(self, pixels: FloatImage) -> FloatImage:
         """The way back; see `to_engine`."""
         return _apply(self._back, pixels)
+
+    def bring(self, pixels: FloatImage, *, space: ColourSpace) -> FloatImage:
+        """Another image, (…, 3) float32 in a space of its own → the encoding that the engine sees the plate in.
+
+        What is in the plate's space goes the plate's way, so equal values stay equal. Raises UnknownColour if the
+        configuration cannot bring the one to the other.
+        """
+        if space.name == self._space:
+            return self.to_engine(pixels)
+        return _apply(_processor(_configuration(), space.name, self.encoding), pixels)
+
+
+class Screen:
+    """What the configuration's default display shows of pixels in a colour space: for the eye, never for a take.
+
+    Scene-referred spaces pass through the display's default view, by a table: with the built-in configuration within
+    1.5 codes of the exact transform near grey, and several times faster. A picture made for a video display already
+    (encoding `sdr-video`) only changes its encoding: another tone curve on top would show something nobody made.
+    """
+
+    def __init__(self, space: ColourSpace) -> None:
+        """Raises UnknownColour if the configuration has no such display transform."""
+        config = _configuration()
+        display = config.getDefaultDisplay()
+        view = config.getDefaultView(display)
+        encoded = config.getDisplayViewColorSpaceName(display, view)
+        target = display if encoded == "<USE_DISPLAY_NAME>" else encoded
+        self._is_encoded = (
+            config.getColorSpace(space.name).getEncoding() == "sdr-video" and config.getColorSpace(target) is not None
+        )
+        if self._is_encoded:
+            self._first = _processor(config, space.name, target)
+        else:
+            self._first = _processor(config, space.name, PyOpenColorIO.ROLE_SCENE_LINEAR)
+            self._table = _view_table(config, display, view)
+
+    def show(self, pixels: FloatImage) -> NDArray[np.uint8]:
+        """(height, width, 3) float32 → the same shape in the display's codes, 0 … 255. NaN is black, infinity white."""
+        shown = _apply(self._first, np.nan_to_num(pixels, nan=0.0, posinf=_MOST_HALF, neginf=0.0))
+        if not self._is_encoded:
+            shown = _apply(self._table, _to_table(np.nan_to_num(shown)))
+        codes: NDArray[np.uint8] = np.rint(np.nan_to_num(shown).clip(0, 1) * np.float32(255)).astype(np.uint8)
+        return codes
+
+
+_TABLE_SIDE = 65
+_TABLE_MOST = 256.0
+"""Scene-linear value at the table's far end: eleven stops over white."""
+_TABLE_BEND = 1024.0
+"""The table is logarithmic above 1/1024, linear below."""
+_TABLE_SCALE = float(np.log2(1 + _TABLE_MOST * _TABLE_BEND))
+
+
+def _to_table(linear: FloatImage) -> FloatImage:
+    """Scene-linear values to places in the table, 0 … 1."""
+    return np.asarray(np.log2(linear.clip(0, _TABLE_MOST) * _TABLE_BEND + 1) / _TABLE_SCALE, np.float32)
+
+
+@lru_cache(maxsize=4)
+def _view_table(config: PyOpenColorIO.Config, display: str, view: str) -> PyOpenColorIO.CPUProcessor:
+    """From places in the table to the display, each node computed by the exact transform."""
+    linear = PyOpenColorIO.ROLE_SCENE_LINEAR
+    axis = (np.exp2(np.linspace(0, _TABLE_SCALE, _TABLE_SIDE)) - 1) / _TABLE_BEND
+    nodes = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).astype(np.float32)  # blue runs fastest
+    transform = PyOpenColorIO.DisplayViewTransform(src=linear, display=display, view=view)
+    try:
+        exact = config.getProcessor(transform).getDefaultCPUProcessor()
+        table = PyOpenColorIO.Lut3DTransform(_TABLE_SIDE)
+        table.setInterpolation(PyOpenColorIO.INTERP_TETRAHEDRAL)
+        table.setData(_apply(exact, nodes).ravel())
+        # In a configuration of its own: OCIO 2.6 was seen to take a second table of one size for the first.
+        return PyOpenColorIO.Config.CreateRaw().getProcessor(table).getDefaultCPUProcessor()
+    except _OCIO_ERRORS as error:
+        raise _unusable(linear, error) from error
 
 
 def _apply(processor: PyOpenColorIO.CPUProcessor | None, pixels: FloatImage) -> FloatImage:
@@ -186,22 +272,22 @@ def _load(source: str, _changed: int) -> PyOpenColorIO.Config:
     return config
 
 
-@lru_cache(maxsize=32)
 def _processors(
     config: PyOpenColorIO.Config, name: str
 ) -> tuple[PyOpenColorIO.CPUProcessor, PyOpenColorIO.CPUProcessor]:
-    """(to scene-linear, back), with exact powers: there and back is 50 times closer than with the fast ones."""
+    """(to scene-linear, back)."""
+    linear = PyOpenColorIO.ROLE_SCENE_LINEAR
+    return _processor(config, name, linear), _processor(config, linear, name)
+
+
+@lru_cache(maxsize=64)
+def _processor(config: PyOpenColorIO.Config, source: str, target: str) -> PyOpenColorIO.CPUProcessor:
+    """With exact powers: there and back is 50 times closer than with the fast ones."""
     depth, lossless = PyOpenColorIO.BIT_DEPTH_F32, PyOpenColorIO.OPTIMIZATION_LOSSLESS
     try:
-        there = config.getProcessor(name, PyOpenColorIO.ROLE_SCENE_LINEAR).getOptimizedCPUProcessor(
-            depth, depth, lossless
-        )
-        back = config.getProcessor(PyOpenColorIO.ROLE_SCENE_LINEAR, name).getOptimizedCPUProcessor(
-            depth, depth, lossless
-        )
+        return config.getProcessor(source, target).getOptimizedCPUProcessor(depth, depth, lossless)
     except _OCIO_ERRORS as error:
-        raise _unusable(name, error) from error
-    return there, back
+        raise _unusable(target if source == PyOpenColorIO.ROLE_SCENE_LINEAR else source, error) from error
 
 
 def _is_scene_linear(config: PyOpenColorIO.Config, space: PyOpenColorIO.ColorSpace) -> bool:

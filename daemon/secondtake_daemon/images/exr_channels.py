@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from secondtake.errors import BadImage
+from secondtake_daemon.images.exr_layers import LAYERS
 from secondtake_daemon.images.exr_layout import ExrFile, ExrPart
 
 __all__ = ["main_channels"]
@@ -12,7 +13,7 @@ _RGB = ("R", "G", "B")
 
 def main_channels(file: ExrFile) -> tuple[int, tuple[str, ...]]:
     """(part, channels) that a fix edits: R, G, B of the first part that has them; else Y alone; else the first layer
-    with R, G and B. Everything else in the file stays as it is. Raises BadImage if there is no such set.
+    with R, G and B that is not one of ours. Everything else in the file stays as it is. Raises BadImage if there is no such set.
     """
     wanted: tuple[str, ...]
     for wanted in (_RGB, ("Y",)):
@@ -33,4 +34,6 @@ def _names(part: ExrPart) -> set[str]:
 
 
 def _layers(part: ExrPart) -> list[str]:
-    return list(dict.fromkeys(c.name.rpartition(".")[0] for c in part.channels if "." in c.name))
+    ours = {layer.name for layer in LAYERS}
+    found = dict.fromkeys(c.name.rpartition(".")[0] for c in part.channels if "." in c.name)
+    return [name for name in found if name not in ours]

@@ -6,8 +6,8 @@ samples are chosen on views as unsigned integers, where every bit pattern is jus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from secondtake.boxes import Box
 from secondtake_daemon.images.exr_layout import ExrFile, ExrPart
 from secondtake_daemon.images.exr_read import Plane, Planes, read_planes
 
-__all__ = ["Edit", "band_of", "bits", "check_fits", "edited", "touched_bands", "where_on"]
+__all__ = ["Edit", "band_of", "band_runs", "bits", "check_fits", "edited", "touched_bands", "where_on"]
+
+_RUN_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +32,16 @@ class Edit:
     """Per edited channel (box.height, box.width), in the file's own sample type."""
     where: NDArray[np.bool_]
     """(box.height, box.width): samples that change. All others keep the file's bits."""
+    added: Mapping[str, Plane] = field(default_factory=dict)
+    """Channels that the part does not have yet: (box.height, box.width) half each, used like the others where `where`
+    is true. Everywhere else they are 0."""
     band: Planes | None = None
     """All channels of the part over at least the rows of box, if they are decoded already. Saves decoding them."""
 
     @property
     def is_empty(self) -> bool:
         """True if it changes nothing."""
-        return not self.planes or not self.where.any()
+        return not self.added and (not self.planes or not self.where.any())
 
 
 def check_fits(edit: Edit, part: ExrPart) -> None:
@@ -47,6 +52,9 @@ def check_fits(edit: Edit, part: ExrPart) -> None:
     for name, plane in edit.planes.items():
         if name not in part.names or plane.shape != size or plane.dtype != part.channel(name).type.dtype:
             raise ValueError(f"the edit of channel {name} does not fit the file")
+    for name, plane in edit.added.items():
+        if name in part.names or plane.shape != size or plane.dtype != np.float16:
+            raise ValueError(f"the new channel {name} does not fit the file")
 
 
 def touched_bands(part: ExrPart, edit: Edit) -> list[tuple[int, int]]:
@@ -55,6 +63,13 @@ def touched_bands(part: ExrPart, edit: Edit) -> list[tuple[int, int]]:
     bands = np.unique(rows // part.chunk_rows)
     borders = np.flatnonzero(np.diff(bands) > 1) + 1
     return [(int(run[0]), int(run[-1]) + 1) for run in np.split(bands, borders) if run.size]
+
+
+def band_runs(part: ExrPart) -> Iterator[tuple[int, int]]:
+    """All bands of the part in runs that decode to about 64 MB: first, and one behind the last."""
+    step = max(_RUN_BYTES * part.bands // max(part.decoded_bytes, 1), 1)
+    for first in range(0, part.bands, step):
+        yield first, min(first + step, part.bands)
 
 
 def band_of(file: ExrFile, edit: Edit, first: int, end: int) -> Planes:
@@ -68,12 +83,15 @@ def band_of(file: ExrFile, edit: Edit, first: int, end: int) -> Planes:
 
 
 def edited(plate: Planes, edit: Edit) -> dict[str, Plane]:
-    """The plate's samples with the edit put in; the channels that it leaves alone are not copied."""
+    """The plate's samples with the edit put in, new channels last; the channels that it leaves alone are not copied."""
     common = edit.box.intersect(plate.box)
-    inside = common.within(edit.box)
     planes = dict(plate.planes)
-    for name, new in edit.planes.items():
-        planes[name] = planes[name].copy()
+    planes.update({name: np.zeros((plate.box.height, plate.box.width), np.float16) for name in edit.added})
+    if common.is_empty:
+        return planes
+    inside = common.within(edit.box)
+    for name, new in (*edit.planes.items(), *edit.added.items()):
+        planes[name] = planes[name] if name in edit.added else planes[name].copy()
         target = bits(planes[name])[common.within(plate.box)]
         np.copyto(target, bits(new)[inside], where=edit.where[inside])
     return planes

@@ -211,6 +211,7 @@ class _PartReader:
             tiles=tiles,
             chunk_count=0,
             table_at=table_at,
+            channels_at=self._attributes["channels"].at,
             compression_at=self._attributes["compression"].at,
             chunk_count_at=self._attributes["chunkCount"].at if declared else None,
             colour_interop_id=self._string("colorInteropID"),

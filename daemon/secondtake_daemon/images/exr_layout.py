@@ -132,6 +132,8 @@ class ExrPart:
     chunk_count: int
     table_at: int
     """The part's offset table: chunk_count little-endian uint64."""
+    channels_at: int
+    """The value of the channels attribute; its length, an int32, stands before it."""
     compression_at: int
     """The value byte of the compression attribute."""
     chunk_count_at: int | None

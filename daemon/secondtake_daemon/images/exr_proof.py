@@ -9,11 +9,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from secondtake.boxes import Box
 from secondtake.errors import BadImage, ProofFailed
 from secondtake_daemon.images.exr_assemble import chunks_in_file_order
 from secondtake_daemon.images.exr_chunks import opened, read_table
-from secondtake_daemon.images.exr_edit import Edit, band_of, bits, touched_bands, where_on
+from secondtake_daemon.images.exr_edit import Edit, band_of, band_runs, bits, touched_bands, where_on
 from secondtake_daemon.images.exr_guard import inspect
+from secondtake_daemon.images.exr_layers import with_channels, without_entries
 from secondtake_daemon.images.exr_layout import ExrFile, ExrPart
 from secondtake_daemon.images.exr_read import Planes, read_planes
 from secondtake_daemon.images.exr_write import Written
@@ -26,7 +28,7 @@ _COMPARE_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Samples over all channels of all parts and levels."""
+    """Samples over all channels of all parts and levels of the plate; those of an added layer are not counted."""
 
     outside_changed: int
     """Samples where nothing may change, whose bits differ all the same."""
@@ -39,7 +41,8 @@ def measure(file: ExrFile, dest: Path, edit: Edit | None, written: Written) -> C
     """Compare dest with the plate: headers and copied chunks byte by byte, encoded ones by decoding them again.
 
     Which chunks must be copies is derived from the edit once more. Raises ProofFailed if the header differs, if bytes
-    that should have been copied do, or if the edit itself did not arrive; BadImage if the plate cannot be read.
+    that should have been copied do, or if the edit itself did not arrive, which for added channels includes that they
+    are 0 outside of it; BadImage if the plate cannot be read.
     """
     total = sum(part.sample_count for part in file.parts)
     with opened(file) as plate, dest.open("rb") as made:
@@ -50,8 +53,8 @@ def measure(file: ExrFile, dest: Path, edit: Edit | None, written: Written) -> C
         result = _inspected(dest)
         part = file.parts[edit.part]
         is_splice = written.way == "splice"
-        _check_head(plate, made, file, result, replaced=None if is_splice else part)
-        touched = touched_bands(part, edit) if is_splice else [(0, part.bands)]
+        _check_head(plate, made, file, result, part=part, edit=edit, is_splice=is_splice)
+        touched = touched_bands(part, edit) if is_splice else list(band_runs(part))
         _check_copied(plate, made, file, result, part=part, touched=touched)
     changed = sum(_changed(file, result, edit, first, end) for first, end in touched)
     inside = int(np.count_nonzero(edit.where)) * len(edit.planes)
@@ -65,19 +68,25 @@ def _inspected(dest: Path) -> ExrFile:
         raise ProofFailed(f"The written file is not whole ({error.message})", remedy=_REPORT, path=dest) from error
 
 
-def _check_head(plate: BinaryIO, made: BinaryIO, file: ExrFile, result: ExrFile, *, replaced: ExrPart | None) -> None:
-    """The header is the plate's byte for byte, but for codec and chunk count of a part whose codec was replaced."""
+def _check_head(
+    plate: BinaryIO, made: BinaryIO, file: ExrFile, result: ExrFile, *, part: ExrPart, edit: Edit, is_splice: bool
+) -> None:
+    """The header is the plate's byte for byte, but for added channels, and codec and chunk count of a lossy part."""
     plate.seek(0)
     made.seek(0)
-    theirs, ours = bytearray(plate.read(file.head_bytes)), bytearray(made.read(file.head_bytes))
-    if replaced is not None:
-        _require(result.parts[replaced.index].is_lossless, "The written file is not lossless", result.path)
-        theirs[replaced.compression_at] = ours[replaced.compression_at]
-        if replaced.chunk_count_at is not None:
-            place = slice(replaced.chunk_count_at, replaced.chunk_count_at + 4)
+    theirs, written = bytearray(plate.read(file.head_bytes)), made.read(result.head_bytes)
+    _require(len(result.parts) == len(file.parts), "The written file has other parts than the plate", result.path)
+    found = result.parts[part.index]
+    _require(found.channels == with_channels(part, edit.added), "The written channels are not the plate's", result.path)
+    ours = without_entries(written, found, edit.added) if edit.added else written
+    same_length = len(ours) == len(theirs)
+    if same_length and not is_splice and not part.is_lossless:
+        _require(found.is_lossless, "The written file is not lossless", result.path)
+        theirs[part.compression_at] = ours[part.compression_at]
+        if part.chunk_count_at is not None:
+            place = slice(part.chunk_count_at, part.chunk_count_at + 4)
             theirs[place] = ours[place]
-    same = result.head_bytes == file.head_bytes and theirs == ours
-    _require(same, "The written header is not the plate's", result.path)
+    _require(same_length and theirs == ours, "The written header is not the plate's", result.path)
 
 
 def _check_copied(
@@ -125,9 +134,13 @@ def _changed(file: ExrFile, result: ExrFile, edit: Edit, first: int, end: int) -
     for name, plane in before.planes.items():
         differs = bits(plane) != bits(after.planes[name])
         if name in edit.planes:
-            _check_arrived(after, edit, name, common.y, common.bottom, result.path)
+            _check_arrived(after, edit, name, common, result.path)
             differs &= ~where
         changed += int(np.count_nonzero(differs))
+    for name in edit.added:
+        _check_arrived(after, edit, name, common, result.path)
+        is_clean = not np.any(bits(after.planes[name])[~where])
+        _require(is_clean, f"The new channel {name} is not 0 outside the matte", result.path)
     return changed
 
 
@@ -139,11 +152,13 @@ def _decoded(result: ExrFile, part: int, plate: Planes) -> Planes:
     return planes.rows(plate.box.y, plate.box.bottom)
 
 
-def _check_arrived(after: Planes, edit: Edit, name: str, top: int, bottom: int, path: Path) -> None:
-    """Inside, the samples are those of the edit."""
-    box = edit.box._replace(y=top, height=bottom - top)
-    asked, got = bits(edit.planes[name][box.within(edit.box)]), bits(after.planes[name][box.within(after.box)])
-    arrived = not np.any((asked != got) & edit.where[box.within(edit.box)])
+def _check_arrived(after: Planes, edit: Edit, name: str, box: Box, path: Path) -> None:
+    """Inside, the samples are those of the edit. box: the common part of both."""
+    if box.is_empty:
+        return
+    asked = edit.added[name] if name in edit.added else edit.planes[name]
+    wanted, got = bits(asked[box.within(edit.box)]), bits(after.planes[name][box.within(after.box)])
+    arrived = not np.any((wanted != got) & edit.where[box.within(edit.box)])
     _require(arrived, f"The edit of channel {name} did not arrive in the file", path)
 
 

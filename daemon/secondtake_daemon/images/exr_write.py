@@ -3,6 +3,7 @@
     copy        the edit is empty: the file is copied
     splice      lossless codec: only chunks with a changed row are encoded again; all other bytes are copied
     transplant  lossy codec, where encoding again would move every sample: the part's chunks are replaced by ZIP ones
+    layer       the edit adds channels: all chunks of the part are encoded again, in its codec if that is lossless
 
 The ways are described in docs/exactness.md. Other parts are copied in each of them, whatever they are.
 """
@@ -20,8 +21,10 @@ from secondtake.boxes import Box
 from secondtake.errors import BadImage
 from secondtake_daemon.images.exr_assemble import Replacement, assemble
 from secondtake_daemon.images.exr_chunks import opened
-from secondtake_daemon.images.exr_codec import Plane, encode_bands, write_image
-from secondtake_daemon.images.exr_edit import Edit, band_of, check_fits, edited, touched_bands
+from secondtake_daemon.images.exr_codec import EncodedChunk, Plane, encode_bands, write_image
+from secondtake_daemon.images.exr_edit import Edit, band_of, band_runs, check_fits, edited, touched_bands
+from secondtake_daemon.images.exr_guard import LIMITS
+from secondtake_daemon.images.exr_layers import with_channels, with_entries
 from secondtake_daemon.images.exr_layout import Compression, ExrFile, ExrPart, Levels, SampleType
 
 __all__ = ["Edit", "Written", "check_editable", "write_edited", "write_new"]
@@ -32,7 +35,7 @@ class Written:
     """How a frame was written."""
 
     way: str
-    """copy, splice or transplant."""
+    """copy, splice, transplant or layer."""
 
 
 def check_editable(file: ExrFile, part: int, channels: Sequence[str]) -> None:
@@ -59,11 +62,12 @@ def write_edited(file: ExrFile, dest: Path, edit: Edit | None) -> Written:
     part = file.parts[edit.part]
     check_fits(edit, part)
     check_editable(file, part.index, tuple(edit.planes))
-    if part.is_lossless:
+    if part.is_lossless and not edit.added:
         _splice(file, part, dest, edit)
         return Written(way="splice")
-    _transplant(file, part, dest, edit)
-    return Written(way="transplant")
+    _check_room(file, part, edit)
+    _rewrite(file, part, dest, edit)
+    return Written(way="layer" if edit.added else "transplant")
 
 
 def write_new(
@@ -103,15 +107,42 @@ def _splice(file: ExrFile, part: ExrPart, dest: Path, edit: Edit) -> None:
         assemble(file, plate, dest, part=part, head=head, replacements=replacements)
 
 
-def _transplant(file: ExrFile, part: ExrPart, dest: Path, edit: Edit) -> None:
-    lossless = replace(part, compression=Compression.ZIP)
-    planes = edited(band_of(file, edit, 0, part.bands), edit)
-    chunks = encode_bands(planes, part=lossless, first=0, end=lossless.bands, is_multipart=file.is_multipart)
-    with opened(file) as plate:
-        head = bytearray(plate.read(file.head_bytes))
-        head[part.compression_at] = Compression.ZIP
-        if part.chunk_count_at is not None:
-            struct.pack_into("<i", head, part.chunk_count_at, len(chunks))
-        # All old chunks go; the new ones take the place of the first.
+def _rewrite(file: ExrFile, part: ExrPart, dest: Path, edit: Edit) -> None:
+    """Encode all of the part again: lossless, and with the channels that the edit adds."""
+    compression = part.compression if part.is_lossless else Compression.ZIP
+    target = replace(part, compression=compression, channels=with_channels(part, edit.added))
+    chunks: list[EncodedChunk] = []
+    for first, end in band_runs(part):
+        plate = band_of(file, edit, first, end)
+        top, bottom = plate.box.y - part.data_window.y, plate.box.bottom - part.data_window.y
+        # A lossy codec's chunk has as many rows as ZIP's, or a multiple of them, so that no chunk crosses a run.
+        rows = top // target.chunk_rows, -(-bottom // target.chunk_rows)
+        planes = edited(plate, edit)
+        chunks += encode_bands(planes, part=target, first=rows[0], end=rows[1], is_multipart=file.is_multipart)
+    if compression is part.compression:
+        replacements = [Replacement(index, (chunk,)) for index, chunk in enumerate(chunks)]
+    else:  # all old chunks go; the new ones take the place of the first
         replacements = [Replacement(0, tuple(chunks)), *(Replacement(index) for index in range(1, part.chunk_count))]
-        assemble(file, plate, dest, part=part, head=bytes(head), replacements=replacements)
+    with opened(file) as plate_file:
+        head = _head(plate_file.read(file.head_bytes), part, target, chunk_count=len(chunks))
+        head = with_entries(head, part, edit.added)
+        assemble(file, plate_file, dest, part=part, head=head, replacements=replacements)
+
+
+def _head(plate: bytes, part: ExrPart, target: ExrPart, *, chunk_count: int) -> bytes:
+    """The plate's headers with another codec in one part; nothing moves."""
+    head = bytearray(plate)
+    head[part.compression_at] = target.compression
+    if part.chunk_count_at is not None:
+        struct.pack_into("<i", head, part.chunk_count_at, chunk_count)
+    return bytes(head)
+
+
+def _check_room(file: ExrFile, part: ExrPart, edit: Edit) -> None:
+    """Raise BadImage if the guard would refuse the file for having so many channels."""
+    if len(part.channels) + len(edit.added) > LIMITS.channels:
+        raise BadImage(
+            f"The file has {len(part.channels)} channels in a part, so a layer would make more than {LIMITS.channels}",
+            remedy="Leave out --aov, or split it into several files",
+            path=file.path,
+        )

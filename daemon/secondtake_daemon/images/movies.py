@@ -33,7 +33,7 @@ from secondtake_daemon.images.exr_write import write_new
 from secondtake_daemon.images.movie_frames import Coding, Layout, layout_of, read_rgb
 from secondtake_daemon.images.sequences import Sequence, describe, find
 
-__all__ = ["MovieFacts", "convert", "is_movie", "probe"]
+__all__ = ["MovieFacts", "container_of", "convert", "decode", "is_movie", "probe"]
 
 _VERSION = 1
 """Raised when the same movie gives other frames."""
@@ -102,6 +102,8 @@ class MovieFacts:
     """Upright, after the rotation that the file asks for."""
     rate: Fraction
     """Frames a second; the mean if it varies."""
+    length: int
+    """Coded frames."""
     bits: int
     """Of a component's code, as decoded."""
     pixel_aspect: Fraction
@@ -137,6 +139,11 @@ def is_movie(path: Path) -> bool:
     return path.suffix.lower() in _CONTAINERS
 
 
+def container_of(path: Path) -> str:
+    """FFmpeg's name of the container that the suffix stands for. Raises KeyError unless `is_movie`."""
+    return _CONTAINERS[path.suffix.lower()]
+
+
 def probe(path: Path) -> MovieFacts:
     """Look at a movie: its headers, its first frame, the times of all frames. Raises BadImage."""
     with _errors(path):
@@ -148,6 +155,7 @@ def probe(path: Path) -> MovieFacts:
         with _opened(path) as (container, stream):
             times = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.size]
             _check_whole(path, container, stream, times)
+    facts = replace(facts, length=len(times))
     if _is_variable(sorted(start for start, _ in times if start is not None)):
         note = "The movie's frame rate varies; its frames were taken one by one, without repeating or dropping any."
         return replace(facts, notes=(*facts.notes, note))
@@ -181,6 +189,21 @@ def convert(
                 path=movie.path,
             )
     return find(str(folder / "frame.######.exr"))
+
+
+def decode(movie: MovieFacts, frames: FrameSet) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Frames of a movie in order, without the cache: the number, and (height, width, 3) float32 as `convert` has it.
+
+    Raises BadImage for a file that cannot be decoded; ends early if the movie does.
+    """
+    last = max(frames, default=0)
+    with _errors(movie.path), _opened(movie.path) as (container, stream):
+        for number, frame in enumerate(container.decode(stream), start=1):
+            if number in frames:
+                planes = _upright_rgb(frame, movie, number)
+                yield number, np.stack([planes[name].astype(np.float32) for name in "RGB"], axis=-1)
+            if number >= last:
+                return
 
 
 def _is_there(folder: Path, frames: FrameSet | None) -> bool:
@@ -250,6 +273,7 @@ def _facts(path: Path, stream: VideoStream, frame: av.VideoFrame) -> MovieFacts:
         width=width,
         height=height,
         rate=Fraction(stream.average_rate or stream.guessed_rate or 0),
+        length=0,  # known when the times of all frames are
         bits=layout.bits,
         pixel_aspect=aspect if turns % 2 == 0 else 1 / aspect,
         turns=turns,
@@ -328,7 +352,7 @@ def _is_variable(times: list[int]) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     options = {"protocol_whitelist": "file"}
-    with av.open(str(path), format=_CONTAINERS[path.suffix.lower()], options=options) as container:
+    with av.open(str(path), format=container_of(path), options=options) as container:
         stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
         if stream is None or stream.codec_context is None:
             raise _broken(path, "there is no picture in it that can be decoded")

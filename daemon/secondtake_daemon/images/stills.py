@@ -44,6 +44,8 @@ class Still:
 
     width: int
     height: int
+    is_integer: bool
+    """True if the file holds whole numbers, as for a screen; False for floats."""
     planes: dict[str, NDArray[np.float32]]
     """Channel name → (height, width) float32: code value / maximum for integer formats, the value itself for floats."""
 
@@ -71,7 +73,8 @@ def read_still(path: Path) -> Still:
     shape = spec.height, spec.width, spec.nchannels
     values = _upright(_values(pixels.reshape(shape), spec), spec.get_int_attribute("Orientation", 1))
     planes = {name: np.ascontiguousarray(values[..., i]) for i, name in enumerate(spec.channelnames)}
-    return Still(width=values.shape[1], height=values.shape[0], planes=planes)
+    is_integer = bool(np.issubdtype(pixels.dtype, np.integer))
+    return Still(width=values.shape[1], height=values.shape[0], is_integer=is_integer, planes=planes)
 
 
 def _open(path: Path, kind: str) -> OpenImageIO.ImageInput:

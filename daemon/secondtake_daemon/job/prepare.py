@@ -1,10 +1,11 @@
-"""The first phase of a job: find plate and matte, check every frame of them, and say clearly what does not fit."""
+"""The first phase of a job: find plate, matte and guides, check every frame, and say clearly what does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from secondtake.errors import BadImage
@@ -19,13 +20,17 @@ from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_write import check_editable
 from secondtake_daemon.images.sequences import Sequence, choose, find
+from secondtake_daemon.job.guides import Guides, PlateFormat, find_guides
+from secondtake_daemon.job.line import Line
 from secondtake_daemon.job.matte_cache import MatteCache
+from secondtake_daemon.job.motion_check import check_motion
+from secondtake_daemon.job.painted_check import unlike_plate
 from secondtake_daemon.job.report import Report
 from secondtake_daemon.job.shot import MATTES_BYTES, FrameFacts, PlateShot, facts_of, read_mattes
 from secondtake_daemon.roots import require_inside
-from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests
-from secondtake_daemon.takes.manifest import MatteUsed, PlateUsed
+from secondtake_daemon.store.movies import drop_damaged, keep_frame
+from secondtake_daemon.takes.manifest import MatteUsed, MotionUsed, PlateUsed, ReferenceUsed
 
 __all__ = ["PlateFound", "Prepared", "find_plate", "prepare"]
 
@@ -49,8 +54,12 @@ class Prepared:
     sequence: Sequence
     plate_used: PlateUsed
     matte_used: MatteUsed
+    references_used: tuple[ReferenceUsed, ...]
+    motion_used: MotionUsed | None
     notes: tuple[str, ...]
     """What was assumed or chosen on the way, one sentence each."""
+    line: Line | None
+    """What a take on a take stands on."""
 
     def file_names(self, take: str) -> Mapping[int, str]:
         """`<shot>.<take>.<frame>.exr` with the plate's padding, for every frame."""
@@ -64,7 +73,7 @@ class _Colour:
     assumed: bool = False
 
 
-def find_plate(request: FixRequest, *, cache: Path, report: Report) -> PlateFound:
+def find_plate(request: FixRequest, *, cache: Path, report: Report, digests: FileDigests | None = None) -> PlateFound:
     """The frames to work on; a movie is decoded once, into the cache. Raises MissingFrames, BadImage, UnknownColour."""
     path = Path(request.plate)
     movie = movies.probe(path) if path.is_file() and movies.is_movie(path) else None
@@ -72,7 +81,11 @@ def find_plate(request: FixRequest, *, cache: Path, report: Report) -> PlateFoun
     if movie is None:
         sequence = find(request.plate)
     else:
-        sequence = movies.convert(movie, cache, frames=wanted, replace_file=replace_file, step=report.step)
+        convert = partial(movies.convert, movie, cache, frames=wanted, replace_file=keep_frame, step=report.step)
+        sequence = convert()
+        needed = [sequence.path(frame) for frame in choose(sequence, wanted)]
+        if drop_damaged(needed, digests or FileDigests(), step=report.step):
+            sequence = convert()
     return PlateFound(sequence=sequence, frames=choose(sequence, wanted), movie=movie)
 
 
@@ -80,16 +93,19 @@ def prepare(
     request: FixRequest,
     plate: PlateFound,
     *,
+    line: Line | None = None,
     card: Card,
     roots: tuple[Path, ...],
     digests: FileDigests,
     threads: Executor,
     report: Report,
 ) -> Prepared:
-    """Open every frame of plate and matte once. Raises BadInput of the kind that fits."""
+    """Open every frame of plate, matte and guides once. Raises BadInput of the kind that fits."""
+    if line is not None:
+        line.check(plate.sequence, plate.frames, digests=digests, roots=roots, threads=threads, report=report)
     first = inspect(plate.sequence.path(plate.frames[0]))
     part, channels = main_channels(first)
-    colour = _colour(request, plate, first, part)
+    colour = _colour(request, plate, line, first, part)
     matte = open_matte(
         request.matte,
         frames=plate.frames,
@@ -97,6 +113,10 @@ def prepare(
         plate_data=first.parts[part].data_window,
         channel=request.matte_channel,
     )
+    transform = Transform(colour.space, scene_linear=card.colour is EngineColour.SCENE_LINEAR)
+    display = first.parts[part].display_window
+    fit = PlateFormat(frames=plate.frames, display=display, space=colour.space, transform=transform)
+    guides = find_guides(request, fit, roots=roots, digests=digests, threads=threads, report=report)
     mattes = MatteCache(MATTES_BYTES)
 
     def read(frame: int) -> FrameFacts:
@@ -120,12 +140,15 @@ def prepare(
         facts=facts,
         matte=matte,
         mattes=mattes,
-        transform=Transform(colour.space, scene_linear=card.colour is EngineColour.SCENE_LINEAR),
+        transform=transform,
         part=part,
         channels=channels,
         colourspace=colour.space.name,
+        guides=guides,
     )
-    return _prepared(request, plate, shot, colour, matte, card=card)
+    check_motion(shot, name=request.motion, report=report)
+    seen = (*guides.notes, *unlike_plate(shot, report=report))
+    return _prepared(request, plate, line, shot, colour, matte, guides, card=card, notes=seen)
 
 
 def _check_alike(file: ExrFile, first: ExrFile, *, part: int, channels: tuple[str, ...]) -> None:
@@ -146,7 +169,9 @@ def _check_alike(file: ExrFile, first: ExrFile, *, part: int, channels: tuple[st
         )
 
 
-def _colour(request: FixRequest, plate: PlateFound, first: ExrFile, part: int) -> _Colour:
+def _colour(request: FixRequest, plate: PlateFound, line: Line | None, first: ExrFile, part: int) -> _Colour:
+    if line is not None:  # a take's frames hold what its plate held
+        return _Colour(space=resolve(line.parent.plate.colourspace), assumed=line.parent.plate.colourspace_assumed)
     if request.colourspace:
         return _Colour(space=resolve(request.colourspace))
     if plate.movie:
@@ -157,13 +182,22 @@ def _colour(request: FixRequest, plate: PlateFound, first: ExrFile, part: int) -
 
 
 def _prepared(
-    request: FixRequest, plate: PlateFound, shot: PlateShot, colour: _Colour, matte: MatteSource, *, card: Card
+    request: FixRequest,
+    plate: PlateFound,
+    line: Line | None,
+    shot: PlateShot,
+    colour: _Colour,
+    matte: MatteSource,
+    guides: Guides,
+    *,
+    card: Card,
+    notes: tuple[str, ...],
 ) -> Prepared:
-    notes = [*(plate.movie.notes if plate.movie else ()), *matte.notes]
-    if colour.assumed:
-        notes.insert(0, f"The plate has no colour tag and was taken as {colour.space.name}, as OpenEXR says.")
-    if request.instruction and not card.reads_instruction:
-        notes.append(f"The engine '{card.name}' does not read instructions; yours is kept with the take.")
+    said = [*(plate.movie.notes if plate.movie else ()), *matte.notes, *notes]
+    if colour.assumed and line is None:
+        said.insert(0, f"The plate has no colour tag and was taken as {colour.space.name}, as OpenEXR says.")
+    if request.said and not card.reads_instruction:
+        said.append(f"The engine '{card.name}' does not read instructions; yours is kept with the take.")
     return Prepared(
         request=request,
         shot=shot,
@@ -179,5 +213,8 @@ def _prepared(
         matte_used=MatteUsed(
             name=request.matte, channel=matte.channel, grow_px=request.grow_px, feather_px=request.feather_px
         ),
-        notes=tuple(notes),
+        references_used=guides.references_used,
+        motion_used=guides.motion_used,
+        notes=tuple(said),
+        line=line,
     )

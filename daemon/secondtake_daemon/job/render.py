@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +13,25 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake.errors import BadImage, EngineFault, ProofFailed
-from secondtake.messages import FixRequest
-from secondtake_daemon.composite.matte import FrameMattes
+from secondtake.figures import FrameFigures
+from secondtake_daemon.composite.figures import NO_FIGURES
+from secondtake_daemon.composite.matte import FrameMattes, Stitch
 from secondtake_daemon.composite.stitch import check_samples, stitch
 from secondtake_daemon.engines.contract import Engine, Job, Patch, Window
+from secondtake_daemon.images.exr_layers import CONFIDENCE
 from secondtake_daemon.images.exr_proof import Counts, measure
 from secondtake_daemon.images.exr_write import Edit, Written, write_edited
+from secondtake_daemon.job.confidence import KnownSamples, LayerPlanes, check_known, count_known, layer_planes
+from secondtake_daemon.job.levels import Levels, room_of
+from secondtake_daemon.job.machine import hardware
 from secondtake_daemon.job.shot import FrameFacts, PlateShot
+from secondtake_daemon.plan.fix import FixPlan
+from secondtake_daemon.store.cache import Cache
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests, key_of
-from secondtake_daemon.store.patches import PatchStore, StoredPatch
+from secondtake_daemon.store.patches import StoredPatch
 from secondtake_daemon.takes.manifest import TakeFrame
+from secondtake_daemon.takes.publish import libraries
 
 __all__ = ["FrameWriter", "PatchMaker", "Samples"]
 
@@ -36,8 +44,11 @@ class _PatchKey(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: str
     engine_version: str
+    machine: str
+    """Libraries and hardware that the last bits may depend on."""
     operation: str
     instruction: str
+    """Only if the engine reads it."""
     quality: str
     seed: int
     options: dict[str, str]
@@ -46,31 +57,26 @@ class _PatchKey(msgspec.Struct, frozen=True, kw_only=True):
     window: tuple[int, ...]
     frames: tuple[tuple[int, str, str], ...]
     """Number, plate digest and generation-matte digest of every frame the engine may look at."""
-    references: tuple[tuple[str, int | None], ...]
+    guides: tuple[str, ...]
+    """Of what else it may look at: painted frames, motion vectors."""
 
 
 class PatchMaker:
-    """Makes the patch of a window, or finds it in the store. Leaving its `with` block unloads the engine."""
+    """Makes the patch of a window, or finds it in the cache. Leaving its `with` block unloads the engine."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        job: Job,
-        *,
-        request: FixRequest,
-        shot: PlateShot,
-        crop: Box,
-        store: PatchStore,
-        digests: FileDigests,
-    ) -> None:
+    def __init__(self, engine: Engine, job: Job, *, shot: PlateShot, plan: FixPlan, cache: Cache) -> None:
         self._engine = engine
         self._job = job
-        self._request = request
         self._shot = shot
-        self._crop = crop
-        self._store = store
-        self._digests = digests
+        self._plan = plan
+        self._cache = cache
         self._loaded = False
+        self._machine = f"{hardware()} {libraries()}"
+        self.card = engine.card
+        self.keys = tuple("" if self._is_empty(window) else self._key(at) for at, window in enumerate(plan.windows))
+        """The content key of each window's patch; "" for a window without matte, which has none."""
+        self.made = 0
+        """Windows that the engine had to make."""
 
     def __enter__(self) -> PatchMaker:
         return self
@@ -85,58 +91,79 @@ class PatchMaker:
             self._engine.load(self._job)
             self._loaded = True
 
-    def needs_engine(self, windows: Iterable[tuple[int, ...]]) -> bool:
+    @property
+    def needs_engine(self) -> bool:
         """False if every patch is known already."""
-        return not all(self._is_empty(window) or self._store.has(self.key(window)) for window in windows)
+        return not all(self._cache.has(key) for key in self.keys if key)
 
-    def patch(self, index: int, window: tuple[int, ...], threads: Executor) -> StoredPatch:
-        """The window's patch. Raises EngineFault if the engine breaks its contract."""
-        if self._is_empty(window):
-            return StoredPatch(tuple(np.zeros((0, 3), np.float32) for _ in window))
-        key = self.key(window)
-        known = self._store.get(key, counts=self._counts(window))
-        return known or self._make(key, Window(index=index, frames=window, crop=self._crop, shot=self._shot), threads)
+    def patch(self, index: int, threads: Executor) -> StoredPatch:
+        """The patch of a window. Raises EngineFault if the engine breaks its contract."""
+        window, key = self._plan.windows[index], self.keys[index]
+        if not key:
+            known = tuple(np.zeros(0, np.uint8) for _ in window) if self._engine.card.says_how else None
+            return StoredPatch(tuple(np.zeros((0, 3), np.float32) for _ in window), known=known)
+        stored = self._cache.get(key, counts=self._counts(window))
+        return stored or self._make(
+            key, Window(index=index, frames=window, crop=self._plan.crops[index], shot=self._shot), threads
+        )
 
-    def key(self, window: tuple[int, ...]) -> str:
-        """The content key of a window's patch, from the digests of all that the engine may look at."""
-        request, card = self._request, self._engine.card
+    def _key(self, index: int) -> str:
+        """From the digests of all that the engine may look at."""
+        job, card, window = self._job, self._engine.card, self._plan.windows[index]
         seen = self._shot.frames if card.sees_shot else window
         return key_of(
             _PatchKey(
                 engine=card.name,
                 engine_version=card.version,
-                operation=request.operation.value,
-                instruction=request.instruction,
-                quality=request.quality.value,
-                seed=request.seed,
-                options=request.engine_options,
+                machine=self._machine,
+                operation=job.operation.value,
+                instruction=job.instruction if card.reads_instruction else "",
+                quality=job.quality.value,
+                seed=job.seed,
+                options=dict(job.options),
                 colour=self._shot.colour_key,
-                crop=self._crop,
+                crop=self._plan.crops[index],
                 window=window,
                 frames=tuple((frame, *self._frame_digests(frame)) for frame in seen),
-                references=tuple((self._digests.of(Path(ref.path)), ref.frame) for ref in request.references),
+                guides=self._shot.guides_key,
             )
         )
 
     def _make(self, key: str, window: Window, threads: Executor) -> StoredPatch:
         self.load()
-        list(threads.map(lambda frame: self._shot.planes(frame, self._crop), window.frames))
+        list(threads.map(lambda frame: self._shot.planes(frame, window.crop), window.frames))
         patch = self._engine.generate(window, self._job)
+        self.made += 1
         self._check_size(patch, window)
-        samples = tuple(self._cut(patch, at, frame) for at, frame in enumerate(window.frames))
-        stored = StoredPatch(samples, patch.notes)
-        self._store.put(key, stored)
+        inside = [np.flatnonzero(self._shot.hole(frame, window.crop)) for frame in window.frames]
+        samples = tuple(self._samples(patch, at, pixels) for at, pixels in enumerate(inside))
+        known = None
+        if self._engine.card.says_how:
+            known = tuple(self._known(patch, at, pixels) for at, pixels in enumerate(inside))
+        stored = StoredPatch(samples, patch.notes, known)
+        self._cache.put(key, stored)
         return stored
 
-    def _cut(self, patch: Patch, at: int, frame: int) -> Samples:
+    def _samples(self, patch: Patch, at: int, inside: NDArray[np.intp]) -> Samples:
         """Only the pixels inside the generation matte, in row order."""
-        inside = np.flatnonzero(self._shot.hole(frame, self._crop))
         samples = np.take(patch.pixels[at].reshape(-1, 3), inside, axis=0).astype(np.float32, copy=False)
-        check_samples(samples, frame=frame, engine=self._engine.card.name)
+        check_samples(samples, frame=patch.frames[at], engine=self._engine.card.name)
         return samples
 
+    def _known(self, patch: Patch, at: int, inside: NDArray[np.intp]) -> KnownSamples:
+        """How each of these pixels is known."""
+        name = self._engine.card.name
+        if patch.known is None or patch.known.shape != patch.pixels.shape[:3]:
+            raise EngineFault(
+                f"The engine '{name}' does not say how it knows its pixels, as its card promises",
+                remedy="Nothing was written; try another engine",
+            )
+        known = np.take(patch.known[at], inside).astype(np.uint8, copy=False)
+        check_known(known, frame=patch.frames[at], engine=name)
+        return known
+
     def _check_size(self, patch: Patch, window: Window) -> None:
-        wanted = (len(window.frames), self._crop.height, self._crop.width, 3)
+        wanted = (len(window.frames), window.crop.height, window.crop.width, 3)
         if patch.pixels.shape != wanted or patch.frames != window.frames or patch.box != window.crop:
             raise EngineFault(
                 f"The engine '{self._engine.card.name}' returned a patch of size {patch.pixels.shape}, not {wanted}",
@@ -162,11 +189,23 @@ class FrameWriter:
     folder: Path
     names: Mapping[int, str]
     digests: FileDigests
+    levels: Levels
+    aovs: tuple[str, ...] = ()
+    """Layers to write beside the picture (`images.exr_layers`)."""
 
-    def write(self, frame: int, samples: Samples) -> TakeFrame:
-        """samples: (n, 3) float32 in the engine's encoding, the pixels inside the generation matte. Thread-safe."""
-        facts = self.shot.facts[frame]
-        edit = self._edit(frame, samples, self.shot.mattes(frame))
+    def write(self, frame: int, samples: Samples, known: KnownSamples | None) -> TakeFrame:
+        """One frame. Thread-safe.
+
+        samples: (n, 3) float32 in the engine's encoding, the pixels inside the generation matte. known: how each of
+        them is known, or None if the engine does not say. Raises BadImage, ProofFailed, and EngineFault if a layer is
+        wanted of which the engine knows nothing.
+        """
+        facts, mattes = self.shot.facts[frame], self.shot.mattes(frame)
+        if mattes.stitch is not mattes.hole:  # the hole is larger: take the samples that may be written
+            may_change = _may_change(mattes)
+            samples, known = samples[may_change], None if known is None else known[may_change]
+        edit = self._edit(frame, samples, known, mattes.stitch)
+        figures = self._figures(edit, mattes.stitch)
         target = self.folder / self.names[frame]
 
         def write_and_measure(part: Path) -> tuple[Written, Counts]:
@@ -189,27 +228,53 @@ class FrameWriter:
             outside_changed=counts.outside_changed,
             outside_samples=counts.outside_samples,
             inside_samples=counts.inside_samples,
+            known=None if known is None else count_known(known),
+            hole_digest=facts.hole_digest,
+            figures=figures,
         )
 
     def _refuse_changed_plate(self, facts: FrameFacts) -> None:
         if self.digests.of(facts.path) != facts.plate_digest:
             raise BadImage("The plate changed on disk while the job ran", remedy="Run the job again", path=facts.path)
 
-    def _edit(self, frame: int, samples: Samples, mattes: FrameMattes) -> Edit | None:
-        matte, hole = mattes.stitch, mattes.hole
-        where = matte.alpha > 0
-        if not where.any():
-            return None
-        if matte is not hole:  # the hole is larger: take the samples that may be written
-            inside_hole = hole.alpha > 0
-            changes = np.zeros(inside_hole.shape, bool)
-            changes[matte.box.within(hole.box)] = where
-            samples = samples[changes[inside_hole]]
-        patch = self.shot.transform.to_plate(samples)
-        band = self.shot.planes(frame, matte.box)
-        cut = {name: band.planes[name][matte.box.within(band.box)] for name in self.shot.channels}
-        mixed = stitch(plate=cut, samples=patch, matte=matte, channels=self.shot.channels)
-        return Edit(part=self.shot.part, box=matte.box, planes=mixed, where=where, band=band)
+    def _edit(self, frame: int, samples: Samples, known: KnownSamples | None, matte: Stitch) -> Edit:
+        """samples, known: the pixels where the stitch matte is above 0."""
+        layer = self._layer(frame, known, matte)
+        mixed, band = {}, None
+        if not matte.box.is_empty:
+            band = self.shot.planes(frame, room_of(matte.box, self.shot.facts[frame].window))
+            cut = {name: band.planes[name][matte.box.within(band.box)] for name in self.shot.channels}
+            patch = self.shot.transform.to_plate(samples)
+            mixed = stitch(plate=cut, samples=patch, matte=matte, channels=self.shot.channels)
+        return Edit(
+            part=self.shot.part,
+            box=matte.box,
+            planes={**mixed, **layer.edited},
+            where=matte.alpha > 0,
+            added=layer.added,
+            band=band,
+        )
+
+    def _figures(self, edit: Edit, matte: Stitch) -> FrameFigures:
+        return self.levels.measure(edit.band, edit.planes, matte) if edit.band is not None else NO_FIGURES
+
+    def _layer(self, frame: int, known: KnownSamples | None, matte: Stitch) -> LayerPlanes:
+        """What the request wants beside the picture; a frame without a matte gets it too, all 0."""
+        if CONFIDENCE.name not in self.aovs:
+            return LayerPlanes({}, {})
+        if known is None:
+            raise EngineFault("The engine does not say how it knows its pixels", remedy="Leave out --aov confidence")
+        return layer_planes(known, stitch=matte, file=self.shot.file(frame), part=self.shot.part)
+
+
+def _may_change(mattes: FrameMattes) -> NDArray[np.bool_]:
+    """Which pixels of the generation matte are in the stitch matte; both in row order."""
+    inside_hole = mattes.hole.alpha > 0
+    changes = np.zeros(inside_hole.shape, bool)
+    if not mattes.stitch.box.is_empty:
+        changes[mattes.stitch.box.within(mattes.hole.box)] = mattes.stitch.alpha > 0
+    chosen: NDArray[np.bool_] = changes[inside_hole]
+    return chosen
 
 
 def _refuse_changed(counts: Counts, target: Path) -> None:

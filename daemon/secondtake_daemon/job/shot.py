@@ -10,7 +10,8 @@ import numpy as np
 from blake3 import blake3
 
 from secondtake.boxes import Box
-from secondtake.messages import FixRequest
+from secondtake.errors import NotFound
+from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.composite.matte import FrameMattes, Stitch, generation_matte, stitch_matte, support_digest
 from secondtake_daemon.engines.contract import FloatImage
 from secondtake_daemon.images.colour import Transform, configuration_name
@@ -18,6 +19,7 @@ from secondtake_daemon.images.coverage import MatteSource
 from secondtake_daemon.images.exr_guard import inspect
 from secondtake_daemon.images.exr_layout import ExrFile
 from secondtake_daemon.images.exr_read import Planes, read_planes
+from secondtake_daemon.job.guides import NO_GUIDES, Guides
 from secondtake_daemon.job.matte_cache import MatteCache
 from secondtake_daemon.job.recent import Recent
 
@@ -63,6 +65,7 @@ class PlateShot:
         part: int,
         channels: tuple[str, ...],
         colourspace: str,
+        guides: Guides = NO_GUIDES,
     ) -> None:
         self.facts = facts
         self.part = part
@@ -71,6 +74,9 @@ class PlateShot:
         self.transform = transform
         self.colour_key = "plate" if transform.is_identity else f"{configuration_name()}: {colourspace}"
         """Part of a patch's content key: in which encoding the engine saw the plate."""
+        self.guides_key = guides.key
+        """Part of a patch's content key: painted frames and motion vectors."""
+        self._guides = guides
         self._request = request
         self._matte = matte
         self._mattes = mattes
@@ -118,6 +124,35 @@ class PlateShot:
         canvas[common.within(box)] = hole.alpha[common.within(hole.box)]
         return canvas
 
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Frames that the artist painted, ascending."""
+        painted = self._guides.painted
+        return painted.frames if painted else ()
+
+    def reference(self, frame: int, box: Box) -> FloatImage:
+        """(height, width, 3) float32 in the engine's encoding; the plate's pixels where the image has none.
+
+        Raises NotFound if the frame was not painted.
+        """
+        if self._guides.painted is None:
+            raise NotFound("The request names no painted frames", remedy="Look at `references` first")
+        return self._guides.painted.over(frame, box, plate=self.plate(frame, box))
+
+    @property
+    def has_motion(self) -> bool:
+        """True if the request named motion vectors."""
+        return self._guides.motion is not None
+
+    def motion(self, frame: int, box: Box) -> FloatImage:
+        """(height, width, 4) float32 in pixels, y down; NaN also towards a neighbour that the shot does not have.
+
+        Raises NotFound without motion vectors.
+        """
+        if self._guides.motion is None:
+            raise NotFound("The request names no motion vectors", remedy="Look at `has_motion` first")
+        return self._guides.motion.read(frame, box)
+
     def mattes(self, frame: int) -> FrameMattes:
         """The mattes of one frame: kept from the first reading, or read again."""
         mattes = self._mattes.get(frame)
@@ -147,8 +182,9 @@ def read_mattes(source: MatteSource, frame: int, *, request: FixRequest, window:
     """The mattes of one frame, clipped to the frame's data window."""
     coverage = source.coverage(frame)
     operation, grow_px = request.operation, request.grow_px
-    hole = generation_matte(coverage, operation=operation, grow_px=grow_px, bounds=window)
-    if request.feather_px == 0 and grow_px >= 0:  # then the two are equal by their definitions
+    hole = generation_matte(coverage, grow_px=grow_px, bounds=window)
+    hard = operation is not Operation.REMOVE or bool((hole.alpha == (hole.alpha > 0)).all())
+    if request.feather_px == 0 and grow_px >= 0 and hard:  # then the two are equal by their definitions
         return FrameMattes(hole, hole)
     stitch = stitch_matte(coverage, operation=operation, grow_px=grow_px, feather_px=request.feather_px, bounds=window)
     return FrameMattes(hole, stitch)

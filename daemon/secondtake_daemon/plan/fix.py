@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from secondtake.boxes import Box
@@ -14,22 +14,48 @@ __all__ = ["FixPlan", "plan_fix"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixPlan:
-    """One crop box for the whole shot, and the frames of each window."""
+    """The frames of each window, and the box the engine works on."""
 
-    crop: Box
     windows: tuple[tuple[int, ...], ...]
+    crops: tuple[Box, ...]
+    """Of each window; empty where it has no matte."""
+
+    @property
+    def crop(self) -> Box:
+        """The box around all crops."""
+        return _union(self.crops)
 
 
 def plan_fix(
     *,
-    frames: Sequence[int],
-    matte: Box,
+    mattes: Mapping[int, Box],
     bounds: Box,
     window_frames: int,
     context_px: int,
     context_ratio: float,
     stride_px: int,
+    steady_crop: bool,
 ) -> FixPlan:
-    """Plan from the mattes' common box, the plate's bounds and the limits on the engine's card."""
-    crop = crop_box(matte=matte, bounds=bounds, context_px=context_px, context_ratio=context_ratio, stride_px=stride_px)
-    return FixPlan(crop=crop, windows=plan_windows(frames, window_frames=window_frames))
+    """Plan from each frame's matte, the plate's bounds and the limits on the engine's card.
+
+    mattes: boxes by frame number, ascending. steady_crop: one crop for the whole shot.
+    """
+    windows = plan_windows(tuple(mattes), window_frames=window_frames)
+
+    def crop(frames: Iterable[int]) -> Box:
+        matte = _union(mattes[frame] for frame in frames)
+        if matte.is_empty:
+            return Box(0, 0, 0, 0)
+        return crop_box(
+            matte=matte, bounds=bounds, context_px=context_px, context_ratio=context_ratio, stride_px=stride_px
+        )
+
+    crops = (crop(mattes),) * len(windows) if steady_crop else tuple(map(crop, windows))
+    return FixPlan(windows=windows, crops=crops)
+
+
+def _union(boxes: Iterable[Box]) -> Box:
+    box = Box(0, 0, 0, 0)
+    for each in boxes:
+        box = box.union(each)
+    return box

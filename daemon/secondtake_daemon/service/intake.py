@@ -16,6 +16,7 @@ __all__ = ["check"]
 
 _JOB = re.compile(r"[0-9a-f]{32}")
 _SHOT = re.compile(r"\w(?:[\w .-]{0,98}\w)?")
+_TAKE = re.compile(r"[0-9a-z]{1,64}")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 _PATH_BYTES = 4096
 
@@ -34,6 +35,9 @@ def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool) -> None
             f"'{request.shot[:100]}' cannot be a shot's name, because files are named after it",
             remedy="Use letters, digits, '_', '-' and '.', at most 100, beginning and ending with a letter or digit",
         )
+    for take in filter(None, (request.parent, request.revises)):
+        if not _TAKE.fullmatch(take):
+            raise UsageError(f"'{take[:100]}' is no id of a take", remedy="Give the id that take.json names")
     check_request(request)
     if is_remote and not roots:
         raise BadInput(
@@ -48,6 +52,8 @@ def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool) -> None
 def _paths(request: FixRequest) -> Iterator[str]:
     yield from (request.plate, request.matte, request.out)
     yield from (reference.path for reference in request.references)
+    if request.motion:
+        yield request.motion
     if request.ocio and "://" not in request.ocio:  # else it names a built-in configuration, as ocio://default
         yield request.ocio
 

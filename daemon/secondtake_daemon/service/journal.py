@@ -250,6 +250,7 @@ def _first_view(request: FixRequest, host: str, submitted: float) -> JobView:
         out=request.out,
         submitted=submitted,
         host=host,
+        parent=request.parent,
     )
 
 

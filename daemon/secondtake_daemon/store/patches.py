@@ -1,7 +1,8 @@
 """Finished windows, by content key: how a job goes on after a crash, and why nothing is computed twice.
 
 An object holds only the pixels inside the generation matte. Layout: magic, u32 length of the JSON head, head,
-float32 samples frame after frame (pixels in row order, channels last), then the BLAKE3 of all before it.
+float32 samples frame after frame (pixels in row order, channels last), if the engine says how it knows them one byte a
+pixel in the same order, then the BLAKE3 of all before it.
 It can be made again, so it is not fsynced; its digest is checked on every read and a damaged object is a miss.
 """
 
@@ -17,14 +18,16 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-__all__ = ["PatchStore", "StoredPatch"]
+__all__ = ["PatchStore", "StoredPatch", "is_whole"]
 
-_MAGIC = b"STpatch1"
+_MAGIC = b"STpatch2"
 _DIGEST_BYTES = 32
+_READ_BYTES = 4 << 20
 
 
 class _Head(msgspec.Struct, frozen=True):
     counts: tuple[int, ...]
+    says_how: bool
     notes: tuple[str, ...] = ()
 
 
@@ -33,14 +36,20 @@ class StoredPatch(msgspec.Struct, frozen=True):
 
     samples: tuple[NDArray[np.float32], ...]
     notes: tuple[str, ...] = ()
+    known: tuple[NDArray[np.uint8], ...] | None = None
+    """Per frame (n,) of `engines.contract.Known`, or None if the engine does not say."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes in the cache."""
+        return sum(each.nbytes for each in self.samples) + sum(each.nbytes for each in self.known or ())
 
 
 class PatchStore:
-    """Objects as files under `root/ab/<key>`; at most `most_bytes`, the least recently used go first."""
+    """Objects as files under `root/ab/<key>`. `store.cache` bounds them."""
 
-    def __init__(self, root: Path, *, most_bytes: int) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._most_bytes = most_bytes
 
     def has(self, key: str) -> bool:
         """True if there is an object of that key, whole or not."""
@@ -66,48 +75,42 @@ class PatchStore:
         """Keep a patch. Returns False if the disk would not take it: the job can go on without."""
         path = self._path(key)
         part = path.with_name(f".{key}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(part, patch)
-            os.replace(part, path)
-        except OSError:
+        for _ in range(2):  # an eviction may take the folder away in between, if it is empty
             with suppress(OSError):
-                part.unlink(missing_ok=True)
-            return False
-        return True
-
-    def evict(self, *, keep: frozenset[str] = frozenset()) -> int:
-        """Remove the least recently used objects until the store fits. Never those in `keep`. Returns freed bytes."""
-        objects = sorted(self._objects(), key=lambda found: found[1].st_mtime_ns)
-        size = sum(stat.st_size for _, stat in objects)
-        freed = 0
-        for path, stat in objects:
-            if size - freed <= self._most_bytes:
-                break
-            if path.name in keep:
-                continue
-            with suppress(OSError):
-                path.unlink()
-                freed += stat.st_size
-        return freed
-
-    def _objects(self) -> list[tuple[Path, os.stat_result]]:
-        found = []
-        for path in self._root.glob("??/*"):
-            with suppress(OSError):
-                found.append((path, path.stat()))
-        return found
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write(part, patch)
+                os.replace(part, path)
+                return True
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        return False
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / key
 
 
+def is_whole(path: Path) -> bool:
+    """True if the object has the bytes it was written with. Raises OSError if it can't be read."""
+    hasher, left = blake3(), path.stat().st_size - _DIGEST_BYTES
+    with path.open("rb") as file:
+        if left < len(_MAGIC) or file.read(len(_MAGIC)) != _MAGIC:
+            return False
+        hasher.update(_MAGIC)
+        left -= len(_MAGIC)
+        while left > 0 and (piece := file.read(min(left, _READ_BYTES))):
+            hasher.update(piece)
+            left -= len(piece)
+        return left == 0 and file.read() == hasher.digest()
+
+
 def _write(path: Path, patch: StoredPatch) -> None:
-    head = msgspec.json.encode(_Head(tuple(len(samples) for samples in patch.samples), patch.notes))
+    counts = tuple(len(samples) for samples in patch.samples)
+    head = msgspec.json.encode(_Head(counts, patch.known is not None, patch.notes))
     hasher = blake3()
     with path.open("wb") as file:
         pieces: list[bytes | memoryview] = [_MAGIC, struct.pack("<I", len(head)), head]
         pieces.extend(np.ascontiguousarray(each, "<f4").data.cast("B") for each in patch.samples if each.size)
+        pieces.extend(np.ascontiguousarray(each, np.uint8).data for each in patch.known or () if each.size)
         for piece in pieces:
             hasher.update(piece)
             file.write(piece)
@@ -123,8 +126,11 @@ def _decode(raw: bytes, counts: tuple[int, ...]) -> StoredPatch | None:
     head = msgspec.json.decode(raw[start : start + length], type=_Head)
     if head.counts != counts:
         return None
-    samples, at = [], start + length
+    samples, known, at = [], [], start + length
     for count in counts:
         samples.append(np.frombuffer(raw, dtype="<f4", count=count * 3, offset=at).reshape(count, 3))
         at += count * 12
-    return StoredPatch(tuple(samples), head.notes)
+    for count in counts if head.says_how else ():
+        known.append(np.frombuffer(raw, dtype=np.uint8, count=count, offset=at))
+        at += count
+    return StoredPatch(tuple(samples), head.notes, tuple(known) if head.says_how else None)

@@ -38,9 +38,13 @@ def sweep(folder: Path, *, shot: str, take: str) -> bool:
 
     No ledger means that the take is published, or never began. Frames are known by name
     (`<shot>.<take>.<frame>.exr`, and their part files); the take's id is unique, so nobody else's file is met.
-    Returns True if there was something to remove.
+    A take that was published just before its job died keeps everything but the ledger. Returns True if there was
+    something to remove.
     """
     path = ledger_path(folder, take)
+    if _is_published(folder, take):
+        path.unlink(missing_ok=True)
+        return False
     try:
         head = msgspec.json.decode(path.read_bytes().split(b"\n")[0], type=LedgerHead)
     except (OSError, msgspec.MsgspecError):
@@ -55,3 +59,16 @@ def sweep(folder: Path, *, shot: str, take: str) -> bool:
         with suppress(OSError):  # not empty: the user put something there meanwhile
             Path(made).rmdir()
     return True
+
+
+class _Published(msgspec.Struct, frozen=True):
+    """The part of take.json that says whose it is."""
+
+    take: str
+
+
+def _is_published(folder: Path, take: str) -> bool:
+    try:
+        return msgspec.json.decode((folder / "take.json").read_bytes(), type=_Published).take == take
+    except (OSError, msgspec.MsgspecError):
+        return False

@@ -8,9 +8,22 @@ import msgspec
 
 from secondtake.boxes import Box
 from secondtake.errors import Incompatible, NotFound
-from secondtake.messages import FixRequest, Proof
+from secondtake.figures import Figures, FrameFigures
+from secondtake.messages import FixRequest, Knowledge, Proof
 
-__all__ = ["MANIFEST_NAME", "SCHEMA_VERSION", "EngineUsed", "Manifest", "MatteUsed", "PlateUsed", "TakeFrame", "load"]
+__all__ = [
+    "MANIFEST_NAME",
+    "SCHEMA_VERSION",
+    "EngineUsed",
+    "Manifest",
+    "MatteUsed",
+    "MotionUsed",
+    "PlateUsed",
+    "ReferenceUsed",
+    "SupportsUsed",
+    "TakeFrame",
+    "load",
+]
 
 MANIFEST_NAME = "take.json"
 SCHEMA_VERSION = 1
@@ -53,6 +66,30 @@ class MatteUsed(_Record, frozen=True, kw_only=True):
     feather_px: int
 
 
+class ReferenceUsed(_Record, frozen=True, kw_only=True):
+    """An image that guided the engine."""
+
+    name: str
+    """Absolute path."""
+    frame: int | None
+    """The frame of the shot that it is, painted; None for a look."""
+    digest: str
+    """BLAKE3 of the file, hex."""
+    colourspace: str
+    """OCIO name."""
+    colourspace_assumed: bool
+    """True if the file had no tag and the request named none."""
+
+
+class MotionUsed(_Record, frozen=True, kw_only=True):
+    """The motion vectors that the engine was given."""
+
+    name: str
+    """Sequence name."""
+    digest: str
+    """BLAKE3, hex, of lines "frame digest" joined by line feeds: each frame's number and the digest of its file."""
+
+
 class TakeFrame(_Record, frozen=True, kw_only=True):
     """One written frame. Digests are BLAKE3, hex."""
 
@@ -66,10 +103,29 @@ class TakeFrame(_Record, frozen=True, kw_only=True):
     matte_digest: str
     """Of the stitch matte's support: data window and one bit a pixel (`composite.matte.support_digest`)."""
     way: str
-    """How it was written: copy, splice or transplant (docs/exactness.md)."""
+    """How it was written: copy, splice, transplant or layer (docs/exactness.md)."""
     outside_changed: int
     outside_samples: int
     inside_samples: int
+    known: Knowledge | None = None
+    """Of the pixels where the stitch matte is above 0 (docs/confidence.md); None if the engine does not say."""
+    hole_digest: str = ""
+    """Of the generation matte: its box and coverage. It tells a matte with other values but the same outline."""
+    figures: FrameFigures | None = None
+    """None in takes of older versions."""
+    root: str = ""
+    """Absolute path of the frame of the plate that the line begins with; "" if that is `plate`."""
+    root_digest: str = ""
+    """Of that frame."""
+
+
+class SupportsUsed(_Record, frozen=True, kw_only=True):
+    """Where the samples that may change are kept, of this take and of its whole line (`takes.supports`)."""
+
+    file: str
+    """Name inside the take's folder."""
+    digest: str
+    """BLAKE3 of the file, hex."""
 
 
 class Manifest(_Record, frozen=True, kw_only=True):
@@ -98,6 +154,36 @@ class Manifest(_Record, frozen=True, kw_only=True):
     proof: Proof
     seconds: float
     notes: tuple[str, ...] = ()
+    knowledge: Knowledge | None = None
+    """The sum over all frames."""
+    references: tuple[ReferenceUsed, ...] = ()
+    motion: MotionUsed | None = None
+    patches: tuple[str, ...] = ()
+    """Content key of each window's patch, as in `windows`; "" for a window without matte."""
+    hardware: str = ""
+    """Kind of machine that made it."""
+    configuration: str = ""
+    """What the names of colour spaces meant: name of the OCIO configuration, and for a file its BLAKE3."""
+    figures: Figures | None = None
+    """Quality figures (docs/quality.md)."""
+    revises: str = ""
+    """Id of the take that this says again with more words; both have the same parent."""
+    instructions: tuple[str, ...] = ()
+    """All that was said, oldest first, also in the takes that this revises."""
+    line: tuple[str, ...] = ()
+    """Ids of the takes it stands on, from the one on the plate to the parent."""
+    root_plate: str = ""
+    """Sequence name (or movie) of the plate that the line begins with; "" if that is `plate`."""
+    supports: SupportsUsed | None = None
+    """None in takes of older versions."""
+    line_proof: Proof | None = None
+    """Measured against the plate that the line begins with, outside all mattes of the line; for a take on the plate it
+    is `proof`. None in takes of older versions."""
+
+    @property
+    def root_name(self) -> str:
+        """The plate that the line begins with, as a person knows it: a sequence name or a movie."""
+        return self.root_plate or self.plate.source or self.plate.name
 
 
 def load(folder_or_file: Path) -> Manifest:

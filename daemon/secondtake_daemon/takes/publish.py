@@ -11,13 +11,14 @@ import msgspec
 
 from secondtake._version import __version__
 from secondtake.errors import BadOutput, ProofFailed
-from secondtake.messages import FixResult, Proof
+from secondtake.messages import FixResult, Knowledge, Proof
 from secondtake_daemon.store.io import create_bytes, sync_folder
 from secondtake_daemon.takes.ledger import Ledger
+from secondtake_daemon.takes.leftovers import ledger_path
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, TakeFrame, load
 from secondtake_daemon.takes.registry import register
 
-__all__ = ["libraries", "now", "proof_of", "publish", "published", "result_of", "software"]
+__all__ = ["knowledge_of", "libraries", "now", "proof_of", "publish", "published", "result_of", "software"]
 
 _PIXEL_LIBRARIES = ("numpy", "OpenEXR", "opencv-python-headless", "opencolorio", "isal")
 
@@ -28,6 +29,11 @@ def publish(manifest: Manifest, *, ledger: Ledger, registry: Path) -> FixResult:
         raise ProofFailed(
             f"{manifest.proof.outside_changed} samples outside the matte would have changed",
             remedy="Nothing was kept; please report this, with the plate's header",
+        )
+    if manifest.line_proof is not None and manifest.line_proof.outside_changed:
+        raise ProofFailed(
+            f"{manifest.line_proof.outside_changed} samples outside all mattes of the line would differ from its plate",
+            remedy="Nothing was kept; verify the take it was made on",
         )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
     sync_folder(ledger.folder)  # the frames' names first: a manifest must never outlive a file it names
@@ -50,6 +56,7 @@ def published(folder: Path, *, job: str, registry: Path) -> FixResult | None:
     if manifest.request.job != job:
         return None
     register(registry, manifest, folder)
+    ledger_path(folder, manifest.take).unlink(missing_ok=True)
     return result_of(manifest, folder)
 
 
@@ -65,6 +72,10 @@ def result_of(manifest: Manifest, folder: Path) -> FixResult:
         seconds=manifest.seconds,
         proof=manifest.proof,
         notes=manifest.notes,
+        knowledge=manifest.knowledge,
+        figures=manifest.figures,
+        parent=manifest.parent,
+        line_proof=manifest.line_proof if manifest.parent else None,
     )
 
 
@@ -74,6 +85,18 @@ def proof_of(records: tuple[TakeFrame, ...]) -> Proof:
         outside_changed=sum(record.outside_changed for record in records),
         outside_samples=sum(record.outside_samples for record in records),
         inside_samples=sum(record.inside_samples for record in records),
+    )
+
+
+def knowledge_of(records: tuple[TakeFrame, ...]) -> Knowledge | None:
+    """The sums over all frames; None unless all of them say how their pixels are known."""
+    known = [record.known for record in records if record.known is not None]
+    if len(known) < len(records):
+        return None
+    return Knowledge(
+        seen=sum(frame.seen for frame in known),
+        carried=sum(frame.carried for frame in known),
+        invented=sum(frame.invented for frame in known),
     )
 
 

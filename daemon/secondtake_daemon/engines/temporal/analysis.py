@@ -22,15 +22,16 @@ from secondtake_daemon.engines.temporal.proxy import (
     Picture,
     make_picture,
     measure_level,
-    sane,
     trusted,
 )
+from secondtake_daemon.engines.temporal.small import Small, read_smalls, rim_px
 from secondtake_daemon.engines.temporal.tracks import FrameTracks, Tracker
 
-__all__ = ["Analysis", "analyse", "rim_px"]
+__all__ = ["Analysis", "analyse"]
 
-_SAMPLES = 6
 _BLUR_PX = 7
+_NOISE_PIXELS = 500_000
+_BAND_PX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +51,21 @@ class Analysis:
     """Frames that have a hole at all."""
 
 
-def rim_px(width: int) -> int:
-    """How far beyond the matte pixels are still not trusted."""
-    return 2 if width < 1280 else 3
-
-
 def analyse(*, shot: Shot, preset: Preset, step: Callable[[], None]) -> Analysis:
     """Measure the shot. The same whatever window is asked for first."""
     grid = Grid.fit(shot.bounds, preset.proxy_width_px)
-    level, noise = _measure(shot, grid, step)
+    level, noise = _measure(shot, grid, step, preset.samples)
     tracker, pictures, holes = Tracker(), [], []
-    for frame in shot.frames:
+    for small in read_smalls(shot=shot, frames=shot.frames, grid=grid):
         step()
-        plate, usable, hole = _read(shot, frame, grid)
-        picture = make_picture(plate=plate, usable=usable, level=level, grid=grid)
+        picture = make_picture(plate=small.pixels, known=small.known, level=level)
         pictures.append(picture)
-        holes.append(hole)
-        tracker.add(picture=picture, colours=_blurred(plate, usable, grid))
+        holes.append(small.has_hole)
+        tracker.add(picture=picture, colours=_blurred(small))
     layers = sort_layers(
         frames=tracker.frames,
         parts=tracker.parts,
-        width=grid.proxy_width,
-        height=grid.proxy_height,
+        pictures=pictures,
         most=preset.most_layers,
         step=step,
     )
@@ -88,39 +82,32 @@ def analyse(*, shot: Shot, preset: Preset, step: Callable[[], None]) -> Analysis
     )
 
 
-def _read(shot: Shot, frame: int, grid: Grid) -> tuple[Colour, Mask, bool]:
-    plate, hole = shot.plate(frame, shot.bounds), shot.hole(frame, shot.bounds)
-    return plate, trusted(plate=plate, hole=hole, rim_px=rim_px(grid.width)), bool((hole > 0).any())
-
-
-def _measure(shot: Shot, grid: Grid, step: Callable[[], None]) -> tuple[Level, Noise]:
-    places = np.unique(np.linspace(0, len(shot.frames) - 1, _SAMPLES).round().astype(int))
-    samples: list[tuple[Colour, Mask]] = []
-    for place in places:
+def _measure(shot: Shot, grid: Grid, step: Callable[[], None], most: int) -> tuple[Level, Noise]:
+    """From a few frames, spread over the shot."""
+    places = np.unique(np.linspace(0, len(shot.frames) - 1, most).round().astype(int))
+    frames = [shot.frames[place] for place in places]
+    smalls = []
+    for small in read_smalls(shot=shot, frames=frames, grid=grid):
         step()
-        plate, usable, _ = _read(shot, shot.frames[place], grid)
-        samples.append(_middle(plate, usable))
-    level = measure_level(samples=samples)
-    levelled = [(np.where(mask[..., None], plate, 0) * np.float32(level.gain), mask) for plate, mask in samples]
-    return level, measure_noise(samples=levelled)
+        smalls.append((small.pixels, small.known))
+    level = measure_level(samples=smalls)
+    return level, measure_noise(samples=[_band(shot, frame, level) for frame in frames])
 
 
-def _middle(plate: Colour, usable: Mask) -> tuple[Colour, Mask]:
-    """Rows spread over a large frame, so that six samples of it stay small."""
-    rows, band = plate.shape[0], 64
-    if rows <= 1080:
-        return plate, usable
-    starts = np.linspace(0, rows - band, 1080 // band).astype(int)
-    return np.concatenate([plate[y : y + band] for y in starts]), np.concatenate([usable[y : y + band] for y in starts])
+def _band(shot: Shot, frame: int, level: Level) -> tuple[Colour, Mask]:
+    """Levelled rows at full size, where grain is what it is, spread over a large frame."""
+    bounds = shot.bounds
+    plate, hole = shot.plate(frame, bounds), shot.hole(frame, bounds)
+    count = max(_NOISE_PIXELS // (bounds.width * _BAND_PX), 2)
+    if bounds.height > count * _BAND_PX:
+        starts = np.linspace(0, bounds.height - _BAND_PX, count).astype(int)
+        plate, hole = (np.concatenate([one[y : y + _BAND_PX] for y in starts]) for one in (plate, hole))
+    usable = trusted(plate=plate, hole=hole, rim_px=rim_px(bounds.width))
+    return (np.where(usable[..., None], plate, 0) * np.float32(level.gain)).astype(np.float32), usable
 
 
-def _blurred(plate: Colour, usable: Mask, grid: Grid) -> Colour:
-    """The plate, box-blurred and at the proxy's size; NaN within a blur of anything not trusted."""
-    clean = np.where(usable[..., None], plate, np.float32(np.nan)).astype(np.float32)
-    size = (grid.proxy_width, grid.proxy_height)
-    if size != (grid.width, grid.height):
-        clean = np.asarray(cv2.resize(clean, size, interpolation=cv2.INTER_AREA), np.float32)
-    good = sane(clean)
-    soft = cv2.blur(np.where(good[..., None], clean, 0).astype(np.float32), (_BLUR_PX, _BLUR_PX))
-    share = cv2.blur(good.astype(np.float32), (_BLUR_PX, _BLUR_PX))
+def _blurred(small: Small) -> Colour:
+    """The small frame, box-blurred; NaN within a blur of anything not trusted."""
+    soft = cv2.blur(np.where(small.known[..., None], small.pixels, 0).astype(np.float32), (_BLUR_PX, _BLUR_PX))
+    share = cv2.blur(small.known.astype(np.float32), (_BLUR_PX, _BLUR_PX))
     return np.where((share > 0.999)[..., None], soft, np.float32(np.nan)).astype(np.float32)

@@ -7,14 +7,20 @@ from secondtake_daemon.engines.card import Card, EngineColour
 
 __all__ = ["CARD"]
 
+_CARRIED = frozenset({Operation.MODIFY, Operation.REPLACE, Operation.RESTYLE})
+
 CARD = Card(
     name="temporal",
-    version="2",
-    summary="Removes an object with what other frames saw behind it; needs no model and no GPU",
-    operations=frozenset({Operation.REMOVE}),
+    version="3",
+    summary="Removes with what other frames saw, and carries painted frames through the shot; no model, no GPU",
+    operations=frozenset({Operation.REMOVE, *_CARRIED}),
     factory="secondtake_daemon.engines.temporal.engine:TemporalEngine",
     colour=EngineColour.SCENE_LINEAR,
-    window_frames=8,
+    window_frames=4,
     sees_shot=True,
-    options=("grain",),
+    references=True,
+    needs_painted=_CARRIED,
+    reads_motion=True,
+    says_how=True,
+    options=("grain", "transfer"),
 )

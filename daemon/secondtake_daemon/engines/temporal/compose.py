@@ -6,21 +6,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secondtake.boxes import Box
-from secondtake_daemon.engines.temporal.core import spatial_fill
-from secondtake_daemon.engines.temporal.fill import Filler, hole_boxes
+from secondtake_daemon.engines.contract import Known
+from secondtake_daemon.engines.temporal.align import warp
+from secondtake_daemon.engines.temporal.core import invent, spatial_fill
+from secondtake_daemon.engines.temporal.fill import Background, Filler, hole_boxes
 from secondtake_daemon.engines.temporal.grain import Grain, regrain
-from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Preset
+from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Plane, Preset, largest
+from secondtake_daemon.engines.temporal.merge import soften
 from secondtake_daemon.engines.temporal.proxy import dilate
-from secondtake_daemon.engines.temporal.reader import Reader
 from secondtake_daemon.engines.temporal.seam import close_seam
 from secondtake_daemon.engines.temporal.stored import KeyPicture, Study
+from secondtake_daemon.engines.temporal.unmix import unmix
 
 __all__ = ["Composer"]
 
 _RING_PX = 25
 _NOTED_SHARE = 0.01
+_NOTED_EDGE_PX = 2
+_SAME = 3.0
+"""Sigmas of grain."""
 
 
 @dataclass(slots=True)
@@ -29,24 +36,30 @@ class _Canvas:
 
     box: Box
     pixels: Colour
-    known: Mask
+    filled: Mask
     """Plate, or filled already."""
+    kept: Plane
+    """Share of the plate's grain variance in the pixels."""
+    known: NDArray[np.uint8]
 
 
 class Composer:
     """Paints frames of one shot."""
 
-    def __init__(
-        self, *, study: Study, reader: Reader, preset: Preset, grained: bool, step: Callable[[], None]
-    ) -> None:
+    def __init__(self, *, study: Study, preset: Preset, grained: bool, step: Callable[[], None]) -> None:
         self._study = study
         self._grain = study.grain if grained else Grain.none()
-        self._reader = reader
-        self._filler = Filler(analysis=study.analysis, reader=reader, preset=preset, step=step)
+        self._reader = study.reader()
+        self._filler = Filler(analysis=study.analysis, reader=self._reader, preset=preset, step=step)
+        self._textured = preset.name == "final"
+        self._step = step
         self._keys: dict[int, tuple[KeyPicture, ...]] = {}
 
-    def paint(self, *, out: Colour, index: int, crop: Box) -> None:
-        """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite."""
+    def paint(self, *, out: Colour, known: NDArray[np.uint8], index: int, crop: Box) -> None:
+        """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite.
+
+        known: (h, w), gets the `Known` of every pixel that was made.
+        """
         gain = np.float32(self._study.analysis.level.gain)
         out[:] = self._reader.crop(index=index, box=crop).pixels / gain
         for picture in self._pictures(index, crop):
@@ -63,13 +76,19 @@ class Composer:
             )
             mixed = np.where(hole.usable[..., None], out[at], grained / gain)
             out[at] = np.nan_to_num(mixed, nan=0.0, posinf=0.0, neginf=0.0)
+            known[at] = np.where(hole.usable | hole.rim, Known.UNSAID, picture.known[inner])
 
     def notes(self) -> tuple[str, ...]:
         """What the artist should know about the whole shot."""
-        share = self._study.invented_share
-        if share < _NOTED_SHARE:
-            return ()
-        return (f"{share:.0%} of the matte was never seen in any frame and is invented",)
+        share, edge = self._study.invented_share, self._study.edge_px
+        notes = []
+        if share >= _NOTED_SHARE:
+            notes.append(f"{share:.0%} of the matte was never seen in any frame and is invented")
+        if edge >= _NOTED_EDGE_PX:
+            notes.append(
+                f"The matte seems too tight: the object's edge shows up to {edge} px outside it; use --grow {edge + 1}"
+            )
+        return tuple(notes)
 
     def _pictures(self, index: int, crop: Box) -> Iterator[KeyPicture]:
         """The finished parts of a frame that touch the crop."""
@@ -96,16 +115,61 @@ class Composer:
     def _painted(self, index: int, box: Box, keys: tuple[int, ...]) -> KeyPicture:
         seen = self._filler.background(index=index, box=box)
         fill = close_seam(fill=seen.fill, plate=seen.plate, hole=seen.hole, usable=~seen.hole, filled=seen.seen)
-        pixels = np.where((seen.hole & seen.seen)[..., None], fill, seen.plate).astype(np.float32)
-        rim = seen.rim & ~seen.seen
-        canvas = _Canvas(box, pixels, ~seen.hole | seen.seen | rim)
+        canvas = self._begun(seen, fill)
         for key in keys:
-            if not canvas.known.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
+            if not canvas.filled.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
                 self._carry(canvas, index, key)
-        blind = self._study.analysis.pictures[index].blind  # a black frame has no grain either
-        kept = np.where(seen.hole & seen.seen & (not blind), seen.kept, np.float32(1.0))
-        pixels = spatial_fill(pixels=canvas.pixels, unknown=~canvas.known)
-        return KeyPicture(index=index, box=box, pixels=pixels, kept=kept)
+        self._finished(canvas, seen, fill, index)
+        if self._study.analysis.pictures[index].blind:  # a black frame has no grain either
+            canvas.kept = np.ones_like(canvas.kept)
+        return KeyPicture(index=index, box=box, pixels=canvas.pixels, kept=canvas.kept, known=canvas.known)
+
+    @staticmethod
+    def _begun(seen: Background, fill: Colour) -> _Canvas:
+        """The plate, and what other frames show of the hole."""
+        borrowed, rim = seen.hole & seen.seen, seen.rim & ~seen.seen
+        known = np.full(seen.hole.shape, Known.INVENTED, np.uint8)
+        known[seen.seen | rim] = Known.CARRIED
+        known[seen.confirmed | rim] = Known.SEEN
+        return _Canvas(
+            box=seen.box,
+            pixels=np.where(borrowed[..., None], fill, seen.plate).astype(np.float32),
+            filled=~seen.hole | seen.seen | rim,
+            kept=np.where(borrowed, seen.kept, np.float32(1.0)),
+            known=known,
+        )
+
+    def _finished(self, canvas: _Canvas, seen: Background, fill: Colour, index: int) -> None:
+        """Invent the rest, from surroundings without their grain where several frames show them."""
+        unknown = ~canvas.filled
+        if not unknown.any():
+            return
+        calm = ~seen.hole & seen.seen & self._agree(fill, seen.plate)
+        around = np.where(calm[..., None], fill, canvas.pixels).astype(np.float32)
+        made, kept = spatial_fill(pixels=around, unknown=unknown, step=self._step), np.zeros_like(canvas.kept)
+        if index in self._study.keys and self._textured:
+            through, shown = self._shining_through(canvas, seen, index, made, unknown)
+            around = np.where(shown[..., None], through, around)
+            made = invent(pixels=around, unknown=unknown & ~shown, step=self._step)
+            kept = shown.astype(np.float32)
+        canvas.pixels = np.where(unknown[..., None], made, canvas.pixels).astype(np.float32)
+        canvas.kept = np.where(unknown, kept, canvas.kept).astype(np.float32)
+
+    def _agree(self, one: Colour, other: Colour) -> Mask:
+        """Where two pictures differ no more than by their grain."""
+        noise = self._study.analysis.noise
+        apart = largest(np.abs(noise.stabilise(soften(one)) - noise.stabilise(soften(other))))
+        return np.asarray(apart < _SAME, bool)
+
+    def _shining_through(
+        self, canvas: _Canvas, seen: Background, index: int, guess: Colour, unknown: Mask
+    ) -> tuple[Colour, Mask]:
+        """The background in the object's soft edge, where nothing better is known."""
+        coverage = self._study.coverage(index, seen.box)
+        noise = self._study.analysis.noise
+        found = unmix(pixels=seen.plate, coverage=coverage, guess=guess, where=unknown, noise=noise)
+        canvas.known[found[1]] = Known.CARRIED
+        return found
 
     def _carry(self, canvas: _Canvas, index: int, key: int) -> None:
         """Bring the key's picture into what is still unknown."""
@@ -120,10 +184,14 @@ class Composer:
         if placed is None:
             return
         pixels, valid = placed
-        ring = dilate(~canvas.known, _RING_PX) & canvas.known & valid
+        ring = dilate(~canvas.filled, _RING_PX) & canvas.filled & valid
         pixels = pixels * self._filler.gain(index, picture.index, canvas.pixels, pixels, ring)
-        unknown = ~canvas.known
-        pixels = close_seam(fill=pixels, plate=canvas.pixels, hole=unknown, usable=canvas.known, filled=valid)
+        unknown = ~canvas.filled
+        pixels = close_seam(fill=pixels, plate=canvas.pixels, hole=unknown, usable=canvas.filled, filled=valid)
         use = unknown & valid
+        beside = np.stack([picture.kept, picture.known == Known.INVENTED], axis=-1).astype(np.float32)
+        there = warp(beside, matrix=matrix, origin=picture.box, box=canvas.box, linear=True)
         canvas.pixels = np.where(use[..., None], pixels, canvas.pixels).astype(np.float32)
-        canvas.known = canvas.known | use
+        canvas.kept = np.where(use, there[..., 0], canvas.kept).astype(np.float32)
+        canvas.known[use] = np.where(there[..., 1] > 0.5, Known.INVENTED, Known.CARRIED)[use]
+        canvas.filled = canvas.filled | use

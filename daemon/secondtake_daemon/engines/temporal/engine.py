@@ -6,75 +6,110 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from secondtake.boxes import Box
-from secondtake.errors import BadInput, BadMatte
+from secondtake.errors import BadMatte
+from secondtake.messages import Operation, Quality
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.contract import Engine, Job, Patch, Shot, Window
-from secondtake_daemon.engines.temporal.analysis import rim_px
 from secondtake_daemon.engines.temporal.card import CARD
+from secondtake_daemon.engines.temporal.carry import Carrier
 from secondtake_daemon.engines.temporal.compose import Composer
-from secondtake_daemon.engines.temporal.kinds import preset_for
-from secondtake_daemon.engines.temporal.reader import Reader
+from secondtake_daemon.engines.temporal.grain import wants_grain
+from secondtake_daemon.engines.temporal.half import HalfShot, doubled, halved
+from secondtake_daemon.engines.temporal.kinds import Colour, preset_for
+from secondtake_daemon.engines.temporal.repaint import Repainter
 from secondtake_daemon.engines.temporal.stored import recall_or_analyse
+from secondtake_daemon.engines.temporal.transfer import transfer_named
+from secondtake_daemon.engines.temporal.unmasked import Unmasked
 
 __all__ = ["TemporalEngine"]
 
+_HALVED_ABOVE_PX = 1000
+
 
 class TemporalEngine(Engine):
-    """Removes what the matte covers with what other frames saw behind it."""
+    """Removes what the matte covers with what other frames saw behind it, or carries painted frames through it."""
 
     card: ClassVar[Card] = CARD
 
     def __init__(self) -> None:
         self._shot: Shot | None = None
-        self._composer: Composer | None = None
+        self._painter: Composer | Carrier | Repainter | None = None
 
     def load(self, job: Job) -> None:
         """Nothing to read: there are no weights. The shot is measured with the first window.
 
-        Raises BadInput if the `grain` switch is neither "none" (the default) nor "match".
+        Raises BadInput if the `grain` or `transfer` switch says something unknown.
         """
-        _grained(job)
+        wants_grain(options=job.options, quality=job.quality)
+        transfer_named(job.options.get("transfer", "auto"))
         cv2.setRNGSeed(0)
         self.unload()
 
     def generate(self, window: Window, job: Job) -> Patch:
-        """Fill the hole in each frame of the window. Raises BadMatte if the hole covers every frame wholly."""
-        composer = self._ready(window.shot, job)
+        """Fill or paint the hole in each frame of the window.
+
+        Raises BadMatte if there is nothing to borrow from, BadInput if there is nothing to carry.
+        """
+        painter = self._ready(window.shot, job)
         pixels = np.zeros((len(window.frames), window.crop.height, window.crop.width, 3), np.float32)
+        known = np.zeros(pixels.shape[:3], np.uint8)
         for place, frame in enumerate(window.frames):
             job.step()
-            composer.paint(out=pixels[place], index=window.shot.frames.index(frame), crop=self._local(window))
-        return Patch(frames=window.frames, box=window.crop, pixels=pixels, notes=composer.notes())
+            index = window.shot.frames.index(frame)
+            if _is_halved(window.shot, job):
+                pixels[place], known[place] = _painted_half(painter, index, window)
+            else:
+                crop = window.crop.relative_to(window.shot.bounds)
+                painter.paint(out=pixels[place], known=known[place], index=index, crop=crop)
+        notes = painter.notes(frames=window.frames) if isinstance(painter, Carrier) else painter.notes()
+        return Patch(frames=window.frames, box=window.crop, pixels=pixels, known=known, notes=notes)
 
     def unload(self) -> None:
         """Forget the shot."""
-        self._shot, self._composer = None, None
+        self._shot, self._painter = None, None
 
-    def _ready(self, shot: Shot, job: Job) -> Composer:
-        if self._composer is not None and self._shot is shot:
-            return self._composer
-        preset = preset_for(quality=job.quality)
-        study = recall_or_analyse(shot=shot, preset=preset, scratch=job.scratch, step=job.step)
-        if not any(picture.known.any() for picture in study.analysis.pictures):
-            raise BadMatte(
-                "The matte covers every pixel of every frame, so there is nothing to borrow from",
-                remedy="Draw the matte around the object only, or choose an engine that invents",
-            )
-        reader = Reader(shot=shot, gain=study.analysis.level.gain, rim_px=rim_px(shot.bounds.width))
-        self._composer = Composer(study=study, reader=reader, preset=preset, grained=_grained(job), step=job.step)
-        self._shot = shot
-        return self._composer
-
-    @staticmethod
-    def _local(window: Window) -> Box:
-        return window.crop.relative_to(window.shot.bounds)
+    def _ready(self, shot: Shot, job: Job) -> Composer | Carrier | Repainter:
+        if self._painter is None or self._shot is not shot:
+            seen = HalfShot(shot) if _is_halved(shot, job) else shot
+            self._painter = _remover(seen, job) if job.operation is Operation.REMOVE else _carrier(seen, job)
+            self._shot = shot
+        return self._painter
 
 
-def _grained(job: Job) -> bool:
-    """Whether to make the plate's grain again where averaging took it away."""
-    choice = job.options.get("grain", "none")
-    if choice not in ("match", "none"):
-        raise BadInput(f"The engine's switch grain={choice} is unknown", remedy="Use grain=match or grain=none")
-    return choice == "match"
+def _is_halved(shot: Shot, job: Job) -> bool:
+    """A draft of a large plate is made at half its size."""
+    return job.quality is Quality.DRAFT and shot.bounds.width > _HALVED_ABOVE_PX
+
+
+def _painted_half(
+    painter: Composer | Carrier | Repainter, index: int, window: Window
+) -> tuple[Colour, NDArray[np.uint8]]:
+    crop = halved(window.crop, bounds=window.shot.bounds)
+    pixels, known = np.zeros((crop.height, crop.width, 3), np.float32), np.zeros((crop.height, crop.width), np.uint8)
+    painter.paint(out=pixels, known=known, index=index, crop=crop)
+    return doubled(pixels, known, box=window.crop, bounds=window.shot.bounds)
+
+
+def _remover(shot: Shot, job: Job) -> Composer | Repainter:
+    preset = preset_for(quality=job.quality)
+    grained = wants_grain(options=job.options, quality=job.quality)
+    study = recall_or_analyse(shot=shot, preset=preset, grained=grained, scratch=job.scratch, step=job.step)
+    if not any(picture.known.any() for picture in study.analysis.pictures):
+        raise BadMatte(
+            "The matte covers every pixel of every frame, so there is nothing to borrow from",
+            remedy="Draw the matte around the object only, or choose an engine that invents",
+        )
+    composer = Composer(study=study, preset=preset, grained=grained, step=job.step)
+    if not shot.references:
+        return composer
+    return Repainter(study=study, shot=shot, composer=composer, grained=grained, step=job.step)
+
+
+def _carrier(shot: Shot, job: Job) -> Carrier:
+    preset = preset_for(quality=job.quality)
+    study = recall_or_analyse(shot=Unmasked(shot), preset=preset, grained=True, scratch=job.scratch, step=job.step)
+    transfer = transfer_named(job.options.get("transfer", "auto"))
+    grained = wants_grain(options=job.options, quality=job.quality)
+    return Carrier(study=study, shot=shot, transfer=transfer, grained=grained, step=job.step)

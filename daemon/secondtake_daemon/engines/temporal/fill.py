@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.align import Aligner, source_box, warp, warp_mask
+from secondtake_daemon.engines.temporal.along import Along
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks, gain_on_ring
+from secondtake_daemon.engines.temporal.holes import hole_boxes
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Plane, Preset, largest
-from secondtake_daemon.engines.temporal.label import Chosen, Hypothesis, choose
+from secondtake_daemon.engines.temporal.label import Chosen, Hypothesis, choose, doubt
 from secondtake_daemon.engines.temporal.merge import View, merge, soften
 from secondtake_daemon.engines.temporal.proxy import dilate
 from secondtake_daemon.engines.temporal.reader import Crop, Reader
 from secondtake_daemon.engines.temporal.residual import find_residual, warp_along
 from secondtake_daemon.engines.temporal.segment import Segmenter
 from secondtake_daemon.engines.temporal.sources import choose_sources, hole_points
-from secondtake_daemon.engines.temporal.stored import KeyPicture
+
+if TYPE_CHECKING:  # a study is made with the help of this module
+    from secondtake_daemon.engines.temporal.stored import KeyPicture
 
 __all__ = ["Background", "Filler", "hole_boxes"]
 
-_MARGIN_PX = 40
-_CELL_PX = 8
 _RING_PX = 25
 _AGE_FRAMES = 12.0
 _ERROR_SLACK = 0.9
@@ -39,6 +41,9 @@ _LEAST_VIEWS = 3
 _LAYER_HANDICAP = 0.03
 _FLOW_HANDICAP = 0.05
 _FLOW_AGE_FRAMES = 6.0
+_SURFACE_HANDICAP = 0.06
+_DOUBT = 0.11
+_LEAST_PRESENCE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +61,8 @@ class Background:
     """The part of `hole` that is only its rim, where the plate turned out to be clean of the object."""
     kept: Plane
     """Share of the plate's grain variance that is still in `fill`."""
-
-
-def hole_boxes(*, hole: Mask) -> tuple[Box, ...]:
-    """Boxes with margin around the hole's parts, from the frame's corner; parts that are near share one.
-
-    Two mattes at opposite ends of a frame cost what they cover, not what lies between, and each has its own exposure.
-    """
-    height, width = hole.shape
-    frame = Box(0, 0, width, height)
-    size = (-(-width // _CELL_PX), -(-height // _CELL_PX))
-    padded = np.zeros((size[1] * _CELL_PX, size[0] * _CELL_PX), bool)
-    padded[:height, :width] = hole
-    cells = padded.reshape(size[1], _CELL_PX, size[0], _CELL_PX).any(axis=(1, 3))
-    near = dilate(np.asarray(cells, bool), -(-_MARGIN_PX // _CELL_PX)).astype(np.uint8)
-    count, labels = cv2.connectedComponents(near, connectivity=8)
-    found = []
-    for label in range(1, count):
-        rows, columns = np.nonzero((np.asarray(labels) == label) & cells)
-        top, left = int(rows.min()) * _CELL_PX, int(columns.min()) * _CELL_PX
-        right, bottom = (int(columns.max()) + 1) * _CELL_PX, (int(rows.max()) + 1) * _CELL_PX
-        found.append(_tight(hole, Box(left, top, right - left, bottom - top).intersect(frame)).pad(_MARGIN_PX))
-    return tuple(box.intersect(frame) for box in found)
-
-
-def _tight(hole: Mask, box: Box) -> Box:
-    part = hole[box.y : box.bottom, box.x : box.right]
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    x, y = box.x + int(columns[0]), box.y + int(rows[0])
-    return Box(x, y, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+    confirmed: Mask
+    """Seen, and two views of a rigid motion agree."""
 
 
 class Filler:
@@ -95,6 +73,7 @@ class Filler:
         self.reader = reader
         self.aligner = Aligner(analysis)
         self._segmenter = Segmenter(analysis)
+        self._along = Along(analysis, reader, step=step)
         self._preset = preset
         self._step = step
 
@@ -104,16 +83,24 @@ class Filler:
         hole = ~target.usable
         ring = dilate(hole, _RING_PX) & target.usable
         hypotheses = self._hypotheses(index, target, ring)
-        chosen = choose(hypotheses=hypotheses, plate=target.pixels, hole=hole, ring=ring, noise=self.analysis.noise)
+        chosen = choose(
+            hypotheses=hypotheses,
+            plate=target.pixels,
+            hole=hole,
+            ring=ring,
+            noise=self.analysis.noise,
+            in_front=lambda layer: self._segmenter.in_front(of=layer),
+        )
         rim = self._clean_rim(chosen, target, ring)
-        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, rim, chosen.kept)
+        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, rim, chosen.kept, chosen.confirmed)
 
     def _hypotheses(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
         analysis, preset = self.analysis, self._preset
         points = hole_points(analysis, index)
         layered = analysis.layers.count > 1
         room = max(_VIEWS_BYTES // max(target.pixels.nbytes, 1), _LEAST_VIEWS)
-        found = []
+        found: list[Hypothesis] = []
+        near: tuple[int, ...] = ()
         for layer in range(analysis.layers.count):
             first, last = analysis.layers.lives[layer]
             if not first - 2 <= index <= last + 2:
@@ -122,10 +109,50 @@ class Filler:
             sources = choose_sources(analysis, layer=layer, target=index, points=points, views=preset.views, most=most)
             views = [view for view in (self._view(layer, index, one, target, ring) for one in sources) if view]
             merged = merge(views=views, noise=analysis.noise, shape=target.usable.shape, step=self._step)
-            found.append(Hypothesis(merged, _LAYER_HANDICAP * layer))
-            if layer == 0:
-                found += self._along_flow(index, sources, target, ring)
-        return found
+            present = self._present(layer, index, sources, target.box) if layered else None
+            found.append(Hypothesis(merged, _LAYER_HANDICAP * layer, layer=layer, present=present))
+            near = sources if layer == 0 else near
+        bent: list[Hypothesis] = []
+        if doubt(hypotheses=found, plate=target.pixels, ring=ring, noise=analysis.noise) > _DOUBT:
+            bent = self._along_surfaces(index, target, ring)
+        return found + (bent or self._along_flow(index, near, target, ring))
+
+    def _present(self, layer: int, index: int, sources: tuple[int, ...], box: Box) -> Plane:
+        """0 … 1: how sure other frames are that the layer itself stands here, whether or not another hides it."""
+        votes, seen = np.zeros((box.height, box.width), np.float32), np.full((box.height, box.width), 1e-6, np.float32)
+        for source in sources:
+            matrix = self.aligner.motion(layer=layer, target=index, source=source)
+            there = None if matrix is None else source_box(matrix=matrix, box=box, frame=self.reader.frame_box)
+            if matrix is None or there is None or there.is_empty:
+                continue
+            near = np.float32(np.exp(-abs(index - source) / _AGE_FRAMES))
+            own = self._segmenter.own(index=source, layer=layer, box=there)
+            usable = self.reader.crop(index=source, box=there).usable
+            hidden = self._segmenter.hidden(index=source, layer=layer, box=there)
+            for mask, total in ((own & usable, votes), (usable & ~hidden, seen)):
+                total += near * warp(mask.astype(np.float32), matrix=matrix, origin=there, box=box, linear=True)
+        return np.where(seen > _LEAST_PRESENCE, votes / seen, 0).astype(np.float32)
+
+    def _along_surfaces(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
+        """What surfaces show that may deform; none without two views.
+
+        The views by one anchor share its errors, so that they count as one.
+        """
+        by_anchor: dict[int, list[View]] = {}
+        for one in self._along.views(target=index, box=target.box, hole=~target.usable):
+            pixels = one.pixels * self.gain(index, one.source, target.pixels, one.pixels, ring & one.valid)
+            error = self._ring_error(target.pixels, pixels, ring & one.valid)
+            view = View(pixels, one.valid, _weight(abs(index - one.source), error, _AGE_FRAMES), one.source)
+            by_anchor.setdefault(one.anchor, []).append(view)
+        shape, noise = target.usable.shape, self.analysis.noise
+        views = []
+        for anchor, own in by_anchor.items():
+            merged = merge(views=own, noise=noise, shape=shape, step=self._step)
+            views.append(View(merged.pixels, merged.views > 0, max(one.weight for one in own), anchor))
+        if not views:
+            return []
+        merged = merge(views=views, noise=noise, shape=shape, step=self._step)
+        return [Hypothesis(merged, _SURFACE_HANDICAP, rigid=False)]
 
     def _along_flow(self, index: int, sources: tuple[int, ...], target: Crop, ring: Mask) -> list[Hypothesis]:
         """A hypothesis of its own from the sources that residual flow makes fit better; none without two of them."""
@@ -133,7 +160,7 @@ class Filler:
         if len(views) < 2:
             return []
         merged = merge(views=views, noise=self.analysis.noise, shape=target.usable.shape, step=self._step)
-        return [Hypothesis(merged, _FLOW_HANDICAP)]
+        return [Hypothesis(merged, _FLOW_HANDICAP, rigid=False)]
 
     def _view_along(self, index: int, source: int, target: Crop, ring: Mask) -> View | None:
         self._step()

@@ -8,7 +8,7 @@ Each frame's grain follows from its number and from nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
+from secondtake.errors import BadInput
+from secondtake.messages import Quality
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Plane
 
-__all__ = ["Grain", "Pair", "measure_grain", "regrain"]
+__all__ = ["Grain", "Pair", "measure_grain", "regrain", "wants_grain"]
 
 _BLOCK_PX = 16
 _FLAT_SHARE = 0.3
@@ -75,6 +77,17 @@ class Grain:
         """Standard deviation at these values, same shape."""
         variance = np.maximum(values, 0.0) * self.slope.astype(np.float32) + self.floor.astype(np.float32)
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)), np.float32)
+
+
+def wants_grain(*, options: Mapping[str, str], quality: Quality) -> bool:
+    """Whether to make the plate's grain again: in a final unless `grain=none`, in a draft only with `grain=match`.
+
+    Raises BadInput if the switch says anything else.
+    """
+    choice = options.get("grain", "none" if quality is Quality.DRAFT else "match")
+    if choice not in ("match", "none"):
+        raise BadInput(f"The engine's switch grain={choice} is unknown", remedy="Use grain=match or grain=none")
+    return choice == "match"
 
 
 def measure_grain(*, pairs: Sequence[Pair]) -> Grain:
@@ -184,7 +197,7 @@ def _fit(level: Doubles, variance: Doubles) -> tuple[float, float] | None:
     for index in full:
         low, middle = np.quantile(bins[index], (0.1, 0.4))
         even += bool(low > _EVEN * middle)
-        x.append(float(level[which == index].mean()))
+        x.append(float(np.median(level[which == index])))  # of a bin that holds black and grey, the black
         y.append(float(middle) * _QUANTILE_BIAS)
     if not full or even < 0.6 * len(full) or max(y) < _LEAST_SIGMA**2:
         return None

@@ -39,6 +39,8 @@ class Preset:
     sources_layered: int
     """The same where there are several layers."""
     most_layers: int
+    samples: int
+    """Frames from which level and noise are measured."""
 
 
 def largest(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -47,8 +49,12 @@ def largest(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 _PRESETS = {
-    Quality.FINAL: Preset(name="final", proxy_width_px=1024, views=6, sources=12, sources_layered=16, most_layers=5),
-    Quality.DRAFT: Preset(name="draft", proxy_width_px=512, views=2, sources=5, sources_layered=6, most_layers=3),
+    Quality.FINAL: Preset(
+        name="final", proxy_width_px=1024, views=6, sources=12, sources_layered=16, most_layers=5, samples=6
+    ),
+    Quality.DRAFT: Preset(
+        name="draft", proxy_width_px=512, views=2, sources=5, sources_layered=6, most_layers=3, samples=3
+    ),
 }
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secondtake_daemon.engines.temporal.camera import apply, fit_affine, fit_best, fit_homography, is_sound
+from secondtake_daemon.engines.temporal.camera import apply, fit_affine, fit_homography
+from secondtake_daemon.engines.temporal.drifts import find_drift
 from secondtake_daemon.engines.temporal.kinds import Matrix, Points
+from secondtake_daemon.engines.temporal.poses import camera_steps, chain, layer_steps
+from secondtake_daemon.engines.temporal.proxy import Picture
+from secondtake_daemon.engines.temporal.sift import Sieve
 from secondtake_daemon.engines.temporal.tracks import FrameTracks, shared
 
 __all__ = ["Layers", "sort_layers"]
@@ -27,8 +30,7 @@ _KEEP_PX = 0.6
 _LEAST = 24
 _RICH = 40
 _STOP_SHARE = 0.5
-_COHERENT = 0.5
-_NEIGHBOURS = 5
+_DRIFTS = 6
 
 Flags = NDArray[np.bool_]
 
@@ -66,35 +68,99 @@ def sort_layers(
     *,
     frames: Sequence[FrameTracks],
     parts: Sequence[int],
-    width: int,
-    height: int,
+    pictures: Sequence[Picture],
     most: int,
     step: Callable[[], None],
 ) -> Layers:
-    """Sort all tracks. frames: the tracks alive in each; parts: between which cuts a frame lies; sizes in proxy px."""
+    """Sort all tracks. frames: the tracks alive in each; parts: between which cuts it lies; pictures: what it shows."""
     total = 1 + max((int(one.ids[-1]) for one in frames if len(one.ids)), default=-1)
     windows = _windows(frames, parts)
-    of_track = np.full(total, -1, np.int8)
+    groups: list[Flags] = []
     free = np.ones(total, bool)
-    for layer in range(most):
+    for _ in range(most):
         step()
         members = _grow(windows, free)
         if members is None:
             break
-        of_track[members] = layer
+        groups.append(members)
         free &= ~members
-    of_track = _only_coherent(of_track, frames)
-    count = max(int(of_track.max(initial=-1)) + 1, 1)
-    camera = _steps(frames, parts, of_track == 0, None, width, height)
-    poses = [_poses(camera)]
-    lives = [(0, len(frames) - 1)]
-    for layer in range(1, count):
-        step()
-        chosen = of_track == layer
-        poses.append(_poses(_steps(frames, parts, chosen, camera, width, height)))
-        alive = [index for index, one in enumerate(frames) if chosen[one.ids].any()]
-        lives.append((alive[0], alive[-1]))
-    return Layers(of_track, np.stack(poses), np.array(lives, np.int32))
+    return _Sorter(frames, parts, pictures, step).sorted(groups, most)
+
+
+class _Sorter:
+    """From groups of tracks to layers with poses."""
+
+    def __init__(
+        self,
+        frames: Sequence[FrameTracks],
+        parts: Sequence[int],
+        pictures: Sequence[Picture],
+        step: Callable[[], None],
+    ) -> None:
+        self._frames, self._parts, self._step = frames, parts, step
+        self._sieve = Sieve(frames, parts, pictures)
+        height, width = pictures[0].grey.shape
+        self._size = (width, height)
+        self._members: list[Flags] = []
+        self._poses: list[NDArray[np.float64]] = []
+        self._camera: list[Matrix | None] = []
+
+    def sorted(self, groups: Sequence[Flags], most: int) -> Layers:
+        total = 1 + max((int(one.ids[-1]) for one in self._frames if len(one.ids)), default=-1)
+        first = groups[0] if groups else np.zeros(total, bool)
+        width, height = self._size
+        self._camera = camera_steps(frames=self._frames, parts=self._parts, chosen=first, width=width, height=height)
+        self._members, self._poses = [first], [chain(self._camera)]
+        for members in groups[1:]:
+            self._step()
+            self._take(members)
+        free = ~np.logical_or.reduce(groups) if groups else np.zeros(total, bool)
+        for _ in range(_DRIFTS):
+            if len(self._members) >= most:
+                break
+            self._step()
+            found = find_drift(frames=self._frames, parts=self._parts, free=free, camera=self._camera)
+            if found is None:
+                break
+            free &= ~found
+            self._take(found)
+        of_track = np.full(total, -1, np.int8)
+        for layer, members in enumerate(self._members):
+            of_track[members] = layer
+        lives = [(0, len(self._frames) - 1), *(self._life(members) for members in self._members[1:])]
+        return Layers(of_track, np.stack(self._poses), np.array(lives, np.int32))
+
+    def _take(self, members: Flags) -> None:
+        """More of a layer that is known, or a new one, or nothing."""
+        for layer in range(1, len(self._members)):
+            if self._sieve.same(members=members, poses=self._poses[layer]):
+                self._members[layer] = self._members[layer] | members
+                self._poses[layer] = self._posed(self._members[layer])
+                return
+        others = np.logical_or.reduce(self._members)
+        if self._sieve.bends(members=members, others=others, camera=self._poses[0]):
+            return
+        poses = self._posed(members)
+        if self._sieve.explains(poses=poses, life=self._life(members), known=self._poses):
+            self._members.append(members)
+            self._poses.append(poses)
+
+    def _posed(self, members: Flags) -> NDArray[np.float64]:
+        width, height = self._size
+        return chain(
+            layer_steps(
+                frames=self._frames,
+                parts=self._parts,
+                chosen=members,
+                camera=self._camera,
+                width=width,
+                height=height,
+            )
+        )
+
+    def _life(self, members: Flags) -> tuple[int, int]:
+        alive = [index for index, one in enumerate(self._frames) if members[one.ids].any()]
+        return alive[0], alive[-1]
 
 
 def _windows(frames: Sequence[FrameTracks], parts: Sequence[int]) -> list[_Window]:
@@ -177,71 +243,3 @@ def _vote(window: _Window, free: Flags, members: Flags, votes: NDArray[np.int32]
     members[good] = votes[good] > 0
     members[bad] = votes[bad] > 0
     return True
-
-
-def _only_coherent(of_track: NDArray[np.int8], frames: Sequence[FrameTracks]) -> NDArray[np.int8]:
-    """Drop layers whose tracks do not stand together: they are slices of a deforming surface, not a thing."""
-    count = int(of_track.max(initial=-1)) + 1
-    agree: list[list[float]] = [[] for _ in range(count)]
-    seeing = [one for one in frames if len(one.ids) > 4 * _NEIGHBOURS]
-    for one in seeing[:: max(len(seeing) // 8, 1)]:
-        labels = of_track[one.ids]
-        points, labels = one.points[labels >= 0], labels[labels >= 0]
-        if len(points) <= _NEIGHBOURS:
-            continue
-        apart = ((points[:, None] - points[None]) ** 2).sum(axis=2)
-        near = np.argpartition(apart, _NEIGHBOURS, axis=1)[:, : _NEIGHBOURS + 1]
-        same = ((labels[near] == labels[:, None]).sum(axis=1) - 1) / _NEIGHBOURS
-        for layer in range(1, count):
-            if (labels == layer).any():
-                agree[layer].append(float(same[labels == layer].mean()))
-    result = np.where(of_track == 0, 0, -1).astype(np.int8)
-    kept = 0
-    for layer in range(1, count):
-        if agree[layer] and np.mean(agree[layer]) >= _COHERENT:
-            kept += 1
-            result[of_track == layer] = kept
-    return result
-
-
-def _steps(
-    frames: Sequence[FrameTracks],
-    parts: Sequence[int],
-    chosen: Flags,
-    camera: Sequence[Matrix | None] | None,
-    width: int,
-    height: int,
-) -> list[Matrix | None]:
-    """Motion from each frame to the next seeing one's, None where the frame itself shows nothing."""
-    seeing = [index for index, one in enumerate(frames) if len(one.ids)]
-    steps: list[Matrix | None] = [None] * len(frames)
-    for first, last in pairwise(seeing):
-        found = None
-        if parts[first] == parts[last]:
-            _, one, two = shared(frames[first], frames[last], chosen)
-            found = fit_best(frames[first].points[one], frames[last].points[two], rich=True)
-            if found is None and camera is None:
-                _, one, two = shared(frames[first], frames[last])
-                found = fit_best(frames[first].points[one], frames[last].points[two], rich=False)
-        if found is None or not is_sound(found, width, height):
-            found = camera[first] if camera is not None and camera[first] is not None else np.eye(3)
-        steps[first] = found
-    return steps
-
-
-def _poses(steps: Sequence[Matrix | None]) -> NDArray[np.float64]:
-    """Chain the steps; frames that show nothing lie evenly between their neighbours."""
-    poses = np.tile(np.eye(3), (len(steps), 1, 1))
-    places = [index for index, one in enumerate(steps) if one is not None]
-    current = np.eye(3)
-    ends = [*places[1:], min(places[-1] + 1, len(steps) - 1)] if places else []
-    for place, end in zip(places, ends, strict=True):
-        poses[place] = current
-        step = steps[place]
-        current = current @ np.linalg.inv(step) if step is not None else current
-        current = current / current[2, 2]
-        for between in range(place + 1, end + 1):
-            share = (between - place) / max(end - place, 1)
-            poses[between] = (1 - share) * poses[place] + share * current
-        poses[end:] = current
-    return poses

@@ -15,7 +15,18 @@ from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.kinds import Colour, Grey, Mask, Matrix, Plane
 from secondtake_daemon.engines.temporal.pyramid import spread
 
-__all__ = ["Grid", "Level", "Picture", "dilate", "log_luma", "make_picture", "measure_level", "sane", "trusted"]
+__all__ = [
+    "Grid",
+    "Level",
+    "Picture",
+    "all_sane",
+    "dilate",
+    "log_luma",
+    "make_picture",
+    "measure_level",
+    "sane",
+    "trusted",
+]
 
 _LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _LOG_FLOOR = 0.004
@@ -95,6 +106,11 @@ def sane(plate: Colour) -> Mask:
     return np.asarray(good[..., 0] & good[..., 1] & good[..., 2], bool)
 
 
+def all_sane(plate: Colour) -> bool:
+    """True if every pixel is sane. Ten times faster than to ask for each."""
+    return plate.size == 0 or bool(plate.min() > -_ABSURD and plate.max() < _ABSURD)  # False with any NaN
+
+
 def trusted(*, plate: Colour, hole: Plane, rim_px: int) -> Mask:
     """Pixels that may serve as source: finite, outside the hole and outside its rim."""
     return ~dilate(~(hole <= 0), rim_px) & sane(plate)
@@ -124,17 +140,9 @@ def measure_level(*, samples: Sequence[tuple[Colour, Mask]]) -> Level:
     return Level(gain, float(low), float(high))
 
 
-def make_picture(*, plate: Colour, usable: Mask, level: Level, grid: Grid) -> Picture:
-    """From a full frame and its trusted pixels."""
-    size = (grid.proxy_width, grid.proxy_height)
-    clean = np.where(usable[..., None], plate, 0.0).astype(np.float32) * np.float32(level.gain)
-    share = usable.astype(np.float32)
-    if size != (grid.width, grid.height):
-        clean = np.asarray(cv2.resize(clean, size, interpolation=cv2.INTER_AREA), np.float32)
-        share = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA), np.float32)
-        clean /= np.maximum(share, 1e-3)[..., None]
-    known = share > 0.999
-    log = log_luma(clean)
+def make_picture(*, plate: Colour, known: Mask, level: Level) -> Picture:
+    """From a frame at the proxy's size and its trusted pixels."""
+    log = log_luma(plate * np.float32(level.gain))
     if known.mean() < _BLIND_SHARE:
         return Picture(np.zeros(log.shape, np.uint8), known, True)
     middle = float(np.median(log[known]))

@@ -10,7 +10,7 @@ import numpy as np
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Shot
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask
-from secondtake_daemon.engines.temporal.proxy import sane, trusted
+from secondtake_daemon.engines.temporal.proxy import all_sane, dilate, sane
 
 __all__ = ["Crop", "Reader"]
 
@@ -86,10 +86,14 @@ class Reader:
         bounds, frame = self._shot.bounds, self._shot.frames[index]
         there = Box(box.x + bounds.x, box.y + bounds.y, box.width, box.height)
         plate, hole = self._shot.plate(frame, there), self._shot.hole(frame, there)
-        usable = trusted(plate=plate, hole=hole, rim_px=self._rim_px)
+        in_hole = np.asarray(~(hole <= 0), bool)
+        usable = ~dilate(in_hole, self._rim_px) if in_hole.any() else ~in_hole
+        rim = ~(in_hole | usable)
+        if all_sane(plate):
+            return Crop(box, plate * self._gain, usable, rim)
         good = sane(plate)
         pixels = np.where(good[..., None], plate, np.float32(0)).astype(np.float32) * self._gain
-        return Crop(box, pixels, usable, (hole <= 0) & good & ~usable)
+        return Crop(box, pixels, usable & good, rim & good)
 
     def _trim(self) -> None:
         while len(self._held) > 2 and sum(crop.size_bytes for crop in self._held.values()) > _CACHE_BYTES:

@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Shot
-from secondtake_daemon.engines.temporal.analysis import Analysis, analyse, rim_px
+from secondtake_daemon.engines.temporal.analysis import Analysis, analyse
 from secondtake_daemon.engines.temporal.card import CARD
-from secondtake_daemon.engines.temporal.core import choose_keys, never_seen
 from secondtake_daemon.engines.temporal.grain import Grain
 from secondtake_daemon.engines.temporal.grain_pairs import measure_shot
+from secondtake_daemon.engines.temporal.keys import choose_keys, never_seen
 from secondtake_daemon.engines.temporal.kinds import Colour, Plane, Preset
 from secondtake_daemon.engines.temporal.layers import Layers
 from secondtake_daemon.engines.temporal.noise import Noise
 from secondtake_daemon.engines.temporal.proxy import Grid, Level, Picture
 from secondtake_daemon.engines.temporal.reader import Reader
+from secondtake_daemon.engines.temporal.rim import measure_rim
+from secondtake_daemon.engines.temporal.small import rim_px
 from secondtake_daemon.engines.temporal.sources import hole_points
 from secondtake_daemon.engines.temporal.tracks import FrameTracks
 
@@ -43,6 +45,8 @@ class KeyPicture:
     pixels: Colour
     kept: Plane
     """Share of the plate's grain variance that the pixels have; 1 also where none is to be added."""
+    known: NDArray[np.uint8]
+    """`Known` of every pixel that was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,23 @@ class Study:
     """Frames on which the never-seen core is invented, in order."""
     invented_share: float
     """Part of the matte, over all frames, that no frame shows."""
+    rim_px: int
+    """How far outside the matte the plate is not trusted."""
+    edge_px: int
+    """How far outside the matte the object was found to show."""
+    shot: Shot
     scratch: Path
     preset: str
+
+    def coverage(self, index: int, box: Box) -> Plane:
+        """The generation matte in a box that counts from the frame's corner."""
+        bounds = self.shot.bounds
+        there = Box(box.x + bounds.x, box.y + bounds.y, box.width, box.height)
+        return np.clip(np.nan_to_num(self.shot.hole(self.analysis.frames[index], there), nan=1.0), 0, 1)
+
+    def reader(self) -> Reader:
+        """Of the shot, with what the matte leaves of the object's edge not trusted."""
+        return Reader(shot=self.shot, gain=self.analysis.level.gain, rim_px=self.rim_px)
 
     def recall_key(self, index: int) -> tuple[KeyPicture, ...] | None:
         """The pictures of a key frame made before, if there are any."""
@@ -66,7 +85,11 @@ class Study:
         boxes = [Box(*(int(v) for v in row)) for row in arrays["boxes"]]
         return tuple(
             KeyPicture(
-                index, box, arrays[f"pixels{place}"].astype(np.float32), arrays[f"kept{place}"].astype(np.float32)
+                index,
+                box,
+                arrays[f"pixels{place}"].astype(np.float32),
+                arrays[f"kept{place}"].astype(np.float32),
+                arrays[f"known{place}"].astype(np.uint8),
             )
             for place, box in enumerate(boxes)
         )
@@ -75,14 +98,18 @@ class Study:
         """Store the pictures of a key frame."""
         arrays: Arrays = {f"pixels{place}": picture.pixels for place, picture in enumerate(pictures)}
         arrays |= {f"kept{place}": picture.kept for place, picture in enumerate(pictures)}
+        arrays |= {f"known{place}": picture.known for place, picture in enumerate(pictures)}
         _write(self._key_path(index), {"boxes": np.array([picture.box for picture in pictures], np.int64), **arrays})
 
     def _key_path(self, index: int) -> Path:
         return self.scratch / f"temporal-{CARD.version}-{self.preset}-key-{index}.npz"
 
 
-def recall_or_analyse(*, shot: Shot, preset: Preset, scratch: Path, step: Callable[[], None]) -> Study:
-    """The study of this job's shot: read back if a worker made it before, else made and stored."""
+def recall_or_analyse(*, shot: Shot, preset: Preset, grained: bool, scratch: Path, step: Callable[[], None]) -> Study:
+    """The study of this job's shot: read back if a worker made it before, else made and stored.
+
+    grained: whether the plate's grain is wanted; to measure it takes as long as all the rest of a draft's study.
+    """
     path = scratch / f"temporal-{CARD.version}-{preset.name}.npz"
     arrays = _read(path)
     if arrays is not None and _is_of(arrays, shot):
@@ -92,9 +119,11 @@ def recall_or_analyse(*, shot: Shot, preset: Preset, scratch: Path, step: Callab
     keys = choose_keys(analysis, unseen=unseen, step=step)
     hole = sum(len(hole_points(analysis, index)) for index in np.flatnonzero(analysis.holes).tolist())
     invented = sum(len(points) for points in unseen) / max(hole, 1)
-    reader = Reader(shot=shot, gain=analysis.level.gain, rim_px=rim_px(shot.bounds.width))
-    grain = measure_shot(reader=reader, analysis=analysis, step=step)
-    study = Study(analysis, grain, keys, invented, scratch, preset.name)
+    edge = measure_rim(shot=shot, analysis=analysis, step=step) if preset.name == "final" else None
+    rim = rim_px(shot.bounds.width) if edge is None else edge
+    reader = Reader(shot=shot, gain=analysis.level.gain, rim_px=rim)
+    grain = measure_shot(reader=reader, analysis=analysis, step=step) if grained else Grain.none()
+    study = Study(analysis, grain, keys, invented, rim, edge or 0, shot, scratch, preset.name)
     _write(path, _packed(study))
     return study
 
@@ -111,6 +140,7 @@ def _packed(study: Study) -> Arrays:
     return {
         "frames": np.array(analysis.frames, np.int64),
         "numbers": np.array([level.gain, level.low, level.high, noise.slope, noise.floor, study.invented_share]),
+        "rim": np.array([study.rim_px, study.edge_px], np.int64),
         "grid": np.array([grid.width, grid.height, grid.proxy_width, grid.proxy_height], np.int64),
         "greys": np.stack([one.grey for one in analysis.pictures]),
         "known": np.packbits(np.stack([one.known for one in analysis.pictures])),
@@ -159,7 +189,9 @@ def _unpacked(arrays: Arrays, shot: Shot, preset: Preset, scratch: Path) -> Stud
     )
     slopes, floors = arrays["grain"].astype(np.float64)
     grain = Grain(slopes, floors, arrays["kernels"].astype(np.float64), arrays["mixing"].astype(np.float64))
-    return Study(analysis, grain, tuple(int(key) for key in arrays["keys"]), share, scratch, preset.name)
+    keys = tuple(int(key) for key in arrays["keys"])
+    rim, edge = (int(value) for value in arrays["rim"])
+    return Study(analysis, grain, keys, share, rim, edge, shot, scratch, preset.name)
 
 
 def _read(path: Path) -> Arrays | None:

@@ -1,0 +1,71 @@
+"""Deleting a take: exactly the files that its take.json names, that file itself, and what the registry knows."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from secondtake.errors import Incompatible, NotFound
+from secondtake_daemon.store.io import disk_errors, sync_folder
+from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
+from secondtake_daemon.takes.registry import Entry, entry, forget, holds
+
+__all__ = ["Doomed", "doomed", "remove"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """A take that is to go, and what of it is on disk."""
+
+    take: str
+    shot: str
+    folder: Path
+    files: tuple[Path, ...]
+    """take.json last: as long as it is there, the rest is found again. Empty if there is nothing."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.lstat().st_size for file in self.files)
+
+
+def doomed(which: Entry) -> Doomed:
+    """What deleting a take removes. Raises Incompatible if its take.json is damaged, or names what cannot be its file.
+
+    If the folder holds another take now, or none, nothing there is this take's.
+    """
+    folder, files = Path(which.folder), []
+    with suppress(NotFound):
+        manifest = load(folder)
+        if manifest.take == which.take:
+            files = [folder / name for name in _names(manifest, folder)]
+    there = tuple(file for file in files if file.is_file() or file.is_symlink())
+    return Doomed(take=which.take, shot=which.shot, folder=folder, files=there)
+
+
+def remove(take: Doomed, *, root: Path) -> None:
+    """Delete it; the folder too, if nothing else is in it. root: the registry's. Raises DiskError, BadOutput.
+
+    After a kill in the middle it can be done again.
+    """
+    with disk_errors(take.folder):
+        for file in take.files:
+            file.unlink(missing_ok=True)
+    if take.files:
+        sync_folder(take.folder)
+        with suppress(OSError):  # something else lies there
+            take.folder.rmdir()
+    left = entry(root, take.take)
+    if left is None or not holds(left):  # else a copy was deleted, and the take is in its place
+        forget(root, take.take)
+
+
+def _names(manifest: Manifest, folder: Path) -> list[str]:
+    names = [record.file for record in manifest.frames]
+    if manifest.supports is not None:
+        names.append(manifest.supports.file)
+    for name in names:
+        if Path(name).name != name or not name.startswith(f"{manifest.shot}.{manifest.take}."):
+            raise Incompatible(f"The take's manifest names '{name}', which cannot be its file", path=folder)
+    return [*names, MANIFEST_NAME]
