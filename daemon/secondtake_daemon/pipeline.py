@@ -138,6 +138,8 @@ def _render(
         for at, (frame, samples) in enumerate(zip(window, patch.samples, strict=True)):
             known = patch.known[at] if patch.known is not None else None
             writing[frame] = threads.submit(_write, frame, samples, known, writer, ledger)
+        if index == 0:
+            _finish(writing, report)  # the artist waits for something to look at
     _finish(writing, report)
     return tuple(notes)
 

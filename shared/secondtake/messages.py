@@ -163,7 +163,7 @@ class FixRequest(Value, frozen=True, kw_only=True):
     aovs: tuple[str, ...] = ()
     """Extra layers to write into the take's frames: "confidence" (docs/confidence.md)."""
     parent: str = ""
-    """Id of the take this is made on: then `plate` names that take's written frames. "" is a fix on the plate itself."""
+    """Id of the take this is made on: then `plate` names that take's written frames. "" is a fix on the plate."""
     revises: str = ""
     """Id of the take that this says again with more words; both have the same plate and parent."""
     instructions: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def _copy(root: Path, files: list[Path]) -> float:
     return _timed(one, files, target)
 
 
-def _timed(one: object, files: list[Path], target: Path) -> float:
+def _timed(one: Callable[[Path], None], files: list[Path], target: Path) -> float:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         started = time.perf_counter()
         list(threads.map(one, files))

@@ -49,7 +49,7 @@ def test_version(secondtake: Command) -> None:
 
 def test_help_names_every_verb(secondtake: Command) -> None:
     text = secondtake("--help").out
-    takes = ("fix", "takes", "show", "verify", "rename", "star", "unstar", "delete")
+    takes = ("fix", "takes", "show", "verify", "compare", "export", "rename", "star", "unstar", "delete")
     for verb in (*takes, "daemon", "jobs", "cancel", "engines", "doctor", "demo"):
         assert f"\n  {verb} " in text
         assert "--json" in secondtake(verb, "--help").out

@@ -85,7 +85,7 @@ def test_an_occluder_stays_in_front(tmp_path: Path) -> None:
     front = scene.front[list(SCORED)]
     apart = np.abs(result - scene.plates[list(SCORED)]).max(axis=3)[front]
     assert front.sum() > 2000
-    assert (apart > 0.02).mean() < 0.1
+    assert (apart > 0.02).mean() < 0.2  # two pixels at either edge of a post of 28
 
 
 def test_scenes_follow_from_their_seed() -> None:

@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from array_shots import PLATES, ArrayShot, removed, rendered
+from clips import CLIPS, pasted
 from scenes import KINDS, Size, make
 from scores import flicker, mean_ssim, psnr, telea, warp_error
 
@@ -40,17 +41,35 @@ def test_rendered_pan_stands_still(tmp_path: Path) -> None:
     assert warp_error(ours, shot.clean, shot.holes) <= 0.25 * warp_error(other, shot.clean, shot.holes)
 
 
-@pytest.mark.parametrize(("kind", "floor_db"), [
-    ("pan", 14.0), ("shake", 14.0), ("static", 14.0), ("wire", 7.0), ("parallax", 2.0), ("zoom", 12.0),
-    ("track", 14.0), ("dyn", 3.5), ("nonrigid", 3.0), ("rig", 1.0), ("never", -0.5),
-])  # fmt: skip
-def test_kind_gains(kind: str, floor_db: float, tmp_path: Path) -> None:
-    assert gain_over_telea(make(kind, seed=1, size=SMALL), tmp_path) >= floor_db
+FLOORS = {
+    "pan": (15.0, 0.95), "shake": (15.0, 0.95), "zoom": (15.0, 0.95), "track": (14.0, 0.95), "static": (16.0, 0.95),
+    "wire": (10.0, 0.95), "parallax": (3.5, 0.84), "dyn": (4.5, 0.74), "nonrigid": (4.0, 0.84), "rig": (2.0, 0.78),
+    "never": (-0.5, 0.0),
+}  # fmt: skip
+"""Kind → least gain over Telea in dB, least SSIM, at this small size; about two thirds of what is measured."""
+
+
+@pytest.mark.parametrize(("kind", "seed"), [(kind, place % 2 + 1) for place, kind in enumerate(FLOORS)])
+def test_kind_gains(kind: str, seed: int, tmp_path: Path) -> None:
+    shot = make(kind, seed=seed, size=SMALL)
+    assert shot.clean is not None
+    ours = removed(shot, tmp_path, grain="none")
+    gain = psnr(ours, shot.clean, shot.holes) - psnr(telea(shot.plates, shot.holes), shot.clean, shot.holes)
+    assert gain >= FLOORS[kind][0]
+    assert mean_ssim(ours, shot.clean, shot.holes) >= FLOORS[kind][1]
 
 
 def test_every_kind_is_tested() -> None:
-    marks = test_kind_gains.pytestmark  # type: ignore[attr-defined]
-    assert {kind for kind, _ in marks[0].args[1]} == set(KINDS)
+    assert set(FLOORS) == set(KINDS)
+
+
+@pytest.mark.parametrize(("name", "moving", "floor_db"), [
+    ("vtest", True, 2.5), ("vtest", False, -0.5), ("bikes104", True, 1.0), ("bikes104", False, -0.5),
+])  # fmt: skip
+def test_real_clip_is_no_worse_for_it(name: str, moving: bool, floor_db: float, tmp_path: Path) -> None:
+    if CLIPS[name].missing:
+        pytest.skip(CLIPS[name].missing)
+    assert gain_over_telea(pasted(name, moving=moving, frames=14, widest_px=240), tmp_path) >= floor_db
 
 
 def test_never_seen_hole_stands_still(tmp_path: Path) -> None:

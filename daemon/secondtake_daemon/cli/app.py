@@ -12,7 +12,7 @@ import typer
 
 from secondtake._version import __version__
 from secondtake.errors import Cancelled, SecondTakeError, UsageError
-from secondtake_daemon.cli import cache, daemon, demo, doctor, fix, jobs, replay, takes, tend, track
+from secondtake_daemon.cli import cache, compare, daemon, demo, doctor, export, fix, jobs, replay, takes, tend, track
 from secondtake_daemon.cli.output import Answer, Output, give_up_pipe
 from secondtake_daemon.cli.run import run as run_edit
 
@@ -72,6 +72,8 @@ def _app() -> typer.Typer:
         "show": takes.show,
         "verify": takes.verify,
         "replay": replay.replay,
+        "compare": compare.compare,
+        "export": export.export,
         "rename": tend.rename,
         "star": tend.star,
         "unstar": tend.unstar,

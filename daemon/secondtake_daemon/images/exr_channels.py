@@ -13,7 +13,8 @@ _RGB = ("R", "G", "B")
 
 def main_channels(file: ExrFile) -> tuple[int, tuple[str, ...]]:
     """(part, channels) that a fix edits: R, G, B of the first part that has them; else Y alone; else the first layer
-    with R, G and B that is not one of ours. Everything else in the file stays as it is. Raises BadImage if there is no such set.
+    with R, G and B that is not one of ours. Everything else in the file stays as it is. Raises BadImage if there is
+    no such set.
     """
     wanted: tuple[str, ...]
     for wanted in (_RGB, ("Y",)):

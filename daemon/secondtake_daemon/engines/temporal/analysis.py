@@ -55,7 +55,7 @@ def analyse(*, shot: Shot, preset: Preset, step: Callable[[], None]) -> Analysis
     """Measure the shot. The same whatever window is asked for first."""
     grid = Grid.fit(shot.bounds, preset.proxy_width_px)
     level, noise = _measure(shot, grid, step, preset.samples)
-    tracker, pictures, holes = Tracker(), [], []
+    tracker, pictures, holes = Tracker(most=preset.tracks), [], []
     for small in read_smalls(shot=shot, frames=shot.frames, grid=grid):
         step()
         picture = make_picture(plate=small.pixels, known=small.known, level=level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -112,11 +113,8 @@ class Viewer:
 
         First each one's own motion of the region; then what moves by itself, where no view before knows anything.
         """
-        parts = self._study.analysis.parts
-        near = [one for one in self.references if parts[one] == parts[index] and self.read(one) is not None]
-        near.sort(key=lambda one: (abs(one - index), one))
         ask = self._correspondence.answers
-        answers = [(one, ask(target=index, source=one, region=region > 0)) for one in near[:_MOST_REFERENCES]]
+        answers = [(one, ask(target=index, source=one, region=region > 0)) for one in self._nearest(index)]
         if not answers:
             return []
         box = answers[0][1].box
@@ -131,6 +129,13 @@ class Viewer:
                     views.append(self._view(index, one, found, place, wanted, left))
                     left = left * np.clip(1 - 1.5 * views[-1].field.trust, 0, 1)
         return views
+
+    def _nearest(self, index: int) -> list[int]:
+        """The painted frames to ask; no more are read than are needed."""
+        parts = self._study.analysis.parts
+        near = [one for one in self.references if parts[one] == parts[index]]
+        near.sort(key=lambda one: (abs(one - index), one))
+        return list(islice((one for one in near if self.read(one) is not None), _MOST_REFERENCES))
 
     def usual(self, index: int) -> Usual:
         """Between a painted frame and the frame beside it."""

@@ -42,7 +42,8 @@ _LAYER_HANDICAP = 0.03
 _FLOW_HANDICAP = 0.05
 _FLOW_AGE_FRAMES = 6.0
 _SURFACE_HANDICAP = 0.06
-_DOUBT = 0.11
+_DOUBT = 0.25
+_DOUBT_LAYERED = 0.11  # slices of a surface that bends pass for layers, and explain most of it
 _LEAST_PRESENCE = 0.3
 
 
@@ -113,8 +114,11 @@ class Filler:
             found.append(Hypothesis(merged, _LAYER_HANDICAP * layer, layer=layer, present=present))
             near = sources if layer == 0 else near
         bent: list[Hypothesis] = []
-        if doubt(hypotheses=found, plate=target.pixels, ring=ring, noise=analysis.noise) > _DOUBT:
-            bent = self._along_surfaces(index, target, ring)
+        seen = bool(found) and bool(found[0].merged.views.any())  # what no frame shows, no surface shows either
+        if preset.bends and seen:
+            limit = _DOUBT_LAYERED if layered else _DOUBT
+            if doubt(hypotheses=found, plate=target.pixels, ring=ring, noise=analysis.noise) > limit:
+                bent = self._along_surfaces(index, target, ring)
         return found + (bent or self._along_flow(index, near, target, ring))
 
     def _present(self, layer: int, index: int, sources: tuple[int, ...], box: Box) -> Plane:

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.camera import apply
 from secondtake_daemon.engines.temporal.kinds import Points
-from secondtake_daemon.engines.temporal.sources import hole_points, offsets_for, visible_from
+from secondtake_daemon.engines.temporal.sources import hole_points, looks, visible_from
 
 __all__ = ["choose_keys", "never_seen"]
 
 _MOST_KEYS = 8
 _LEAST_SHARE = 0.002
-_LAST_LOOKS = 96
 
 
 def never_seen(analysis: Analysis, *, step: Callable[[], None]) -> list[Points]:
@@ -28,23 +27,12 @@ def never_seen(analysis: Analysis, *, step: Callable[[], None]) -> list[Points]:
     for target in range(len(analysis.frames)):
         step()
         left = hole_points(analysis, target) if analysis.holes[target] else np.empty((0, 2), np.float32)
-        for source in _looks(analysis, target):
+        for source in looks(analysis, target):
             if not len(left):
                 break
             left = left[~visible_from(analysis, layer=0, target=target, source=source, points=left)]
         result.append(left)
     return result
-
-
-def _looks(analysis: Analysis, target: int) -> list[int]:
-    """Frames between the same cuts: near ones first, then all others; in a long shot an even choice of them."""
-    found = [near for offset in offsets_for(len(analysis.frames)) for near in (target - offset, target + offset)]
-    together = np.flatnonzero(analysis.parts == analysis.parts[target])
-    near = [one for one in found if together[0] <= one <= together[-1]]
-    rest = np.setdiff1d(together, [target, *near])
-    if len(rest) > _LAST_LOOKS:
-        rest = rest[np.linspace(0, len(rest) - 1, _LAST_LOOKS).round().astype(int)]
-    return near + [int(one) for one in rest]
 
 
 def choose_keys(analysis: Analysis, *, unseen: list[Points], step: Callable[[], None]) -> tuple[int, ...]:

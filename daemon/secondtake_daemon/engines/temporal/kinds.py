@@ -39,6 +39,10 @@ class Preset:
     sources_layered: int
     """The same where there are several layers."""
     most_layers: int
+    bends: bool
+    """Surfaces that deform are followed where rigid motions do not explain the picture."""
+    tracks: int
+    """Points followed from frame to frame."""
     samples: int
     """Frames from which level and noise are measured."""
 
@@ -50,10 +54,26 @@ def largest(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 _PRESETS = {
     Quality.FINAL: Preset(
-        name="final", proxy_width_px=1024, views=6, sources=12, sources_layered=16, most_layers=5, samples=6
+        name="final",
+        proxy_width_px=1024,
+        views=6,
+        sources=12,
+        sources_layered=16,
+        most_layers=5,
+        bends=True,
+        tracks=900,
+        samples=6,
     ),
     Quality.DRAFT: Preset(
-        name="draft", proxy_width_px=512, views=2, sources=5, sources_layered=6, most_layers=3, samples=3
+        name="draft",
+        proxy_width_px=512,
+        views=2,
+        sources=5,
+        sources_layered=6,
+        most_layers=3,
+        bends=False,
+        tracks=400,
+        samples=3,
     ),
 }
 

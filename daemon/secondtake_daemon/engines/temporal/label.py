@@ -60,7 +60,7 @@ class Hypothesis:
     """A camera's or a layer's motion, not a dense flow."""
     layer: int = 0
     present: Plane | None = None
-    """0 … 1: how sure other frames are that the layer stands at a pixel, seen or hidden there; None: nothing is said."""
+    """0 … 1: how sure other frames are that the layer stands at a pixel, even if hidden; None: nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ def choose(
     cost = np.stack([_region_cost(one, ring, present) for one, present in zip(raw, standing, strict=True)])
     cost = np.stack([one + _hidden(other, hypotheses, in_front) for one, other in zip(cost, hypotheses, strict=True)])
     cost = np.where(valid | ring, np.minimum(cost, _WORST), _INVALID)
-    share = _mean_field(cost) * valid + _FALLBACK * (_one_hot(np.argmin(cost, axis=0), len(cost)))
+    share = _mean_field(cost) * valid + _FALLBACK * _one_hot(
+        np.argmin(np.where(valid, cost, np.inf), axis=0), len(cost)
+    )
     share /= share.sum(axis=0)
     pixels = np.einsum("kij,kijc->ijc", share, np.stack([one.merged.pixels for one in hypotheses]))
     seen = np.asarray(valid.any(axis=0), bool)

@@ -9,7 +9,7 @@ from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.camera import apply
 from secondtake_daemon.engines.temporal.kinds import Points
 
-__all__ = ["choose_sources", "hole_points", "offsets_for", "visible_from"]
+__all__ = ["choose_sources", "hole_points", "looks", "offsets_for", "visible_from"]
 
 _NEAR = (1, 2, 3, 4, 6, 8, 11, 15, 20, 26, 34, 45, 60)
 _FAR_GROWTH = 1.3
@@ -17,6 +17,7 @@ _FARTHEST = 600
 _AGE = 0.06
 _GAIN_LEAST = 0.004
 _LIFE_SLACK = 2
+_LAST_LOOKS = 48
 _POINTS = 3000
 
 
@@ -71,11 +72,19 @@ def choose_sources(
 
 def _candidates(analysis: Analysis, layer: int, target: int) -> list[int]:
     first, last = analysis.layers.lives[layer]
-    found = []
-    for offset in offsets_for(len(analysis.frames)):
-        for source in (target - offset, target + offset):
-            if not max(first - _LIFE_SLACK, 0) <= source <= min(last + _LIFE_SLACK, len(analysis.frames) - 1):
-                continue
-            if analysis.parts[source] == analysis.parts[target] and not analysis.pictures[source].blind:
-                found.append(source)
-    return found
+    first, last = max(first - _LIFE_SLACK, 0), min(last + _LIFE_SLACK, len(analysis.frames) - 1)
+    return [one for one in looks(analysis, target) if first <= one <= last and not analysis.pictures[one].blind]
+
+
+def looks(analysis: Analysis, target: int) -> list[int]:
+    """Frames between the same cuts: near ones first, then all others; in a long shot an even choice, with both ends.
+
+    Without these last looks an edge that only the first or the last frame shows would count as never seen.
+    """
+    found = [near for offset in offsets_for(len(analysis.frames)) for near in (target - offset, target + offset)]
+    together = np.flatnonzero(analysis.parts == analysis.parts[target])
+    near = [one for one in found if together[0] <= one <= together[-1]]
+    rest = np.setdiff1d(together, [target, *near])
+    if len(rest) > _LAST_LOOKS:
+        rest = rest[np.linspace(0, len(rest) - 1, _LAST_LOOKS).round().astype(int)]
+    return near + [int(one) for one in rest]

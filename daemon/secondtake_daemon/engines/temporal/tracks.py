@@ -19,7 +19,6 @@ from secondtake_daemon.engines.temporal.proxy import Picture, dilate
 
 __all__ = ["FrameTracks", "Tracker", "follow", "shared"]
 
-_MOST = 900
 _RESEED = 20
 _QUALITY = 0.01
 _CELLS = (5, 8)
@@ -55,6 +54,8 @@ class FrameTracks:
 class Tracker:
     """Fed with the frames in order; remembers only the last picture that showed something."""
 
+    most: int = 900
+    """Points followed at once."""
     frames: list[FrameTracks] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
     """For each frame, between which cuts it lies."""
@@ -87,7 +88,7 @@ class Tracker:
         self._ids, self._points = self._ids[good], np.ascontiguousarray(found[good])
 
     def _seed(self, picture: Picture) -> None:
-        wanted = _MOST - len(self._ids)
+        wanted = self.most - len(self._ids)
         if wanted <= _RESEED:
             return
         apart = max(4, picture.grey.shape[1] // 110)
