@@ -50,24 +50,40 @@ def visible_from(analysis: Analysis, *, layer: int, target: int, source: int, po
 def choose_sources(
     analysis: Analysis, *, layer: int, target: int, points: Points, views: int, most: int
 ) -> tuple[int, ...]:
-    """At most `most` frames, best first, that together show each point up to `views` times."""
+    """At most `most` frames, best first, that together show each point up to `views` times.
+
+    Frames at spread distances come first, since neighbours of one another err alike. The others only show what these
+    do not show at all.
+    """
+    spread = {near for offset in offsets_for(len(analysis.frames)) for near in (target - offset, target + offset)}
     seen = {
         source: visible_from(analysis, layer=layer, target=target, source=source, points=points)
         for source in _candidates(analysis, layer, target)
     }
-    chosen: list[int] = []
     count = np.zeros(len(points), np.int32)
+    chosen = _cover({one: shown for one, shown in seen.items() if one in spread}, count, target, views, most)
+    chosen += _cover(
+        {one: shown for one, shown in seen.items() if one not in spread}, count, target, 1, most - len(chosen)
+    )
+    return tuple(chosen)
+
+
+def _cover(
+    seen: dict[int, NDArray[np.bool_]], count: NDArray[np.int32], target: int, views: int, most: int
+) -> list[int]:
+    """The greedy choice; adds to `count` how often each point is shown."""
+    chosen: list[int] = []
     while seen and len(chosen) < most:
         need = np.maximum(views - count, 0) / views
         score = {
             source: float((need * shown).sum()) / (1.0 + _AGE * abs(source - target)) for source, shown in seen.items()
         }
         best = max(score, key=lambda source: (score[source], -abs(source - target), -source))
-        if float((need * seen[best]).sum()) < _GAIN_LEAST * len(points):
+        if float((need * seen[best]).sum()) < _GAIN_LEAST * len(count):
             break
         chosen.append(best)
         count += seen.pop(best)
-    return tuple(chosen)
+    return chosen
 
 
 def _candidates(analysis: Analysis, layer: int, target: int) -> list[int]:

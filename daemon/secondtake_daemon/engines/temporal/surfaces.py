@@ -108,7 +108,7 @@ class Surfaces:
         """The anchors that may know what the frame hides, nearest first."""
         parts = self._analysis.parts
         part = np.flatnonzero(parts == parts[target])
-        apart = int(np.clip(len(part) // 3, 1, _APART))
+        apart = int(np.clip(len(part) // 4, 1, _APART))
         fixed = [int(one) for one in part[min(apart // 2, len(part) - 1) :: apart]]
         near = [one for one in fixed if abs(one - target) <= _REACH and not self._analysis.pictures[one].blind]
         return tuple(sorted(near, key=lambda one: (abs(one - target), one)))
