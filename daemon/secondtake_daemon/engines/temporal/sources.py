@@ -18,6 +18,7 @@ _AGE = 0.06
 _GAIN_LEAST = 0.004
 _LIFE_SLACK = 2
 _LAST_LOOKS = 48
+_LATE_VIEWS = 1
 _POINTS = 3000
 
 
@@ -63,7 +64,7 @@ def choose_sources(
     count = np.zeros(len(points), np.int32)
     chosen = _cover({one: shown for one, shown in seen.items() if one in spread}, count, target, views, most)
     chosen += _cover(
-        {one: shown for one, shown in seen.items() if one not in spread}, count, target, 1, most - len(chosen)
+        {one: shown for one, shown in seen.items() if one not in spread}, count, target, _LATE_VIEWS, most - len(chosen)
     )
     return tuple(chosen)
 
