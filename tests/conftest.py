@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,10 @@ import pytest
 
 from secondtake.endpoint import Runtime, find_daemon
 from secondtake.home import Home
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts in the background so, and children inherit it: then no test could interrupt one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _START_S = 20.0
 _STOP_S = 10.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from secondtake.errors import ErrorBody
+from secondtake.figures import Figures
 from secondtake.messages import FixRequest, FixResult, Phase
 
 __all__ = [
@@ -71,6 +72,8 @@ class JobProgress(_Line, frozen=True, kw_only=True):
     frame: int | None = None
     done: int = 0
     total: int = 0
+    figures: Figures | None = None
+    """Quality of the frames finished so far."""
 
 
 class JobDone(_Line, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from secondtake_daemon.job.machine import configuration, hardware
 from secondtake_daemon.job.prepare import PlateFound, Prepared, find_plate, prepare
 from secondtake_daemon.job.render import FrameWriter, PatchMaker, Samples
 from secondtake_daemon.job.report import Report
+from secondtake_daemon.job.so_far import SoFar
 from secondtake_daemon.plan.fix import FixPlan, plan_fix
 from secondtake_daemon.store.cache import MOVIES, Cache, patch_name
 from secondtake_daemon.store.keys import FileDigests
@@ -126,6 +127,7 @@ def _render(
 ) -> tuple[str, ...]:
     """Make and write what is not there yet, window by window. Returns the engine's notes, each once."""
     notes: dict[str, None] = {}
+    so_far = SoFar(ledger, windows=plan.windows, report=report)
     if maker.needs_engine:
         report.phase(Phase.LOAD)
         maker.load()
@@ -134,13 +136,13 @@ def _render(
     for index, window in enumerate(plan.windows):
         patch = maker.patch(index, threads)  # meanwhile the frames of the window before are written
         notes.update(dict.fromkeys(patch.notes))
-        _finish(writing, report)
+        _finish(writing, report, so_far)
         for at, (frame, samples) in enumerate(zip(window, patch.samples, strict=True)):
             known = patch.known[at] if patch.known is not None else None
             writing[frame] = threads.submit(_write, frame, samples, known, writer, ledger)
         if index == 0:
-            _finish(writing, report)  # the artist waits for something to look at
-    _finish(writing, report)
+            _finish(writing, report, so_far)  # the artist waits for something to look at
+    _finish(writing, report, so_far)
     return tuple(notes)
 
 
@@ -149,10 +151,11 @@ def _write(frame: int, samples: Samples, known: KnownSamples | None, writer: Fra
         ledger.add(writer.write(frame, samples, known))
 
 
-def _finish(writing: dict[int, Future[None]], report: Report) -> None:
+def _finish(writing: dict[int, Future[None]], report: Report, so_far: SoFar) -> None:
     """Wait for the frames that are being written, in order."""
     for frame, future in writing.items():
         future.result()
+        so_far.tell()
         report.frame(frame)
     writing.clear()
 

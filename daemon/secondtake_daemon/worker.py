@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from secondtake.errors import Cancelled, EngineFault, SecondTakeError
+from secondtake.figures import Figures
 from secondtake.messages import Phase
 from secondtake_daemon.pipe import (
     Beat,
@@ -91,17 +93,21 @@ class JobReport:
 
     def phase(self, phase: Phase, total: int = 0) -> None:
         """A new phase begins, of so many frames (0: unknown)."""
-        self._now = JobProgress(job=self._job, phase=phase, total=total)
+        self._now = JobProgress(job=self._job, phase=phase, total=total, figures=self._now.figures)
         self._send()
         self.step()
 
     def frame(self, frame: int) -> None:
         """One more frame of this phase is finished."""
         now = self._now
-        self._now = JobProgress(job=now.job, phase=now.phase, frame=frame, done=now.done + 1, total=now.total)
+        self._now = replace(now, frame=frame, done=now.done + 1)
         if self._now.done == self._now.total:
             self._send()
         self.step()
+
+    def figures(self, figures: Figures) -> None:
+        """The quality figures of the frames finished so far; they travel with what is said next."""
+        self._now = replace(self._now, figures=figures)
 
     def step(self) -> None:
         """A sign of life. Raises Cancelled when the job was cancelled."""

@@ -242,6 +242,8 @@ class JobView(Value, frozen=True, kw_only=True):
     """Frames finished in this phase."""
     total: int = 0
     """Frames of this phase; 0 is unknown."""
+    figures: Figures | None = None
+    """While it runs: quality of the frames finished so far (docs/quality.md), at most twice a second."""
     attempts: int = 0
     result: FixResult | None = None
     error: ErrorBody | None = None

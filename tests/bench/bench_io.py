@@ -34,6 +34,9 @@ class SilentReport:
     def frame(self, frame: int) -> None:
         """Nothing."""
 
+    def figures(self, figures: object) -> None:
+        """Nothing."""
+
     def step(self) -> None:
         """Nothing."""
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from secondtake.errors import SecondTakeError
+from secondtake.figures import Figures
 from secondtake.home import Home
 from secondtake.messages import FixRequest, Operation, Phase, Quality, Reference
 from secondtake_daemon.cli import app
@@ -29,6 +30,8 @@ class Silent:
     def phase(self, phase: Phase, total: int = 0) -> None: ...
 
     def frame(self, frame: int) -> None: ...
+
+    def figures(self, figures: Figures) -> None: ...
 
     def step(self) -> None: ...
 

@@ -15,6 +15,7 @@ import pytest
 from blake3 import blake3
 
 from secondtake.errors import BadMatte, MissingFrames, NotFound, ProofFailed
+from secondtake.figures import Figures
 from secondtake.messages import FixRequest, FixResult, Operation, Phase
 from secondtake_daemon.pipeline import Folders, render_fix
 from secondtake_daemon.takes.manifest import Manifest, load
@@ -43,6 +44,8 @@ class Silent:
     def phase(self, phase: Phase, total: int = 0) -> None: ...
 
     def frame(self, frame: int) -> None: ...
+
+    def figures(self, figures: Figures) -> None: ...
 
     def step(self) -> None: ...
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -192,6 +192,7 @@ def test_holes_of_nan_in_the_plate() -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example(shift=0.0, grown=2.0, share=0.3125, soft=1.0)  # a hard edge, once as wide again
 @given(shift=st.floats(-8, 8), grown=st.floats(-5, 5), share=st.floats(0, 1), soft=st.floats(1, 8))
 def test_a_blend_is_one_shape_between(shift: float, grown: float, share: float, soft: float) -> None:
     one, other = disc(90, 60, 25, soft=soft), disc(90 + shift, 60, 25 + grown, soft=soft)

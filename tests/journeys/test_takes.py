@@ -204,12 +204,7 @@ def test_delete_asks_on_a_terminal(artist: Artist, home: Path, tmp_path: Path) -
 def test_a_take_that_a_job_works_on_is_not_deleted(artist: Artist, secondtake: Command, home: Path) -> None:
     first = artist.first("a")
     words = ["fix", "--on", first["take"], "--matte", artist.second, "--out", artist.root / "b", "--engine", "standin"]
-    running = subprocess.Popen(
-        [sys.executable, "-P", "-m", "secondtake_daemon", *map(str, words), "--engine-option", "frame_s=30"],
-        env={**os.environ, "SECONDTAKE_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    running = started(home, *words, "--engine-option", "frame_s=30")
     with Client.connect(home=home) as client:
         job = _job_on(client, first["take"])
         said = artist.secondtake("delete", first["take"], "--json")
@@ -218,6 +213,16 @@ def test_a_take_that_a_job_works_on_is_not_deleted(artist: Artist, secondtake: C
         client.cancel(job)
     assert running.wait(timeout=30) == 3
     assert secondtake("delete", first["take"]).status == 0
+
+
+def started(home: Path, *words: object) -> subprocess.Popen[bytes]:
+    """The command, without waiting for its end."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "secondtake_daemon", *map(str, words)],
+        env={**os.environ, "SECONDTAKE_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _job_on(client: Client, take: str) -> str:
@@ -258,3 +263,17 @@ def test_moved_copied_and_of_another_home(
         shutil.rmtree(other / "data", ignore_errors=True)
     assert secondtake("verify", tmp_path / "there").status == 0
     assert "└" in secondtake("takes", artist.shot).out
+
+
+def test_the_figures_come_while_the_frames_do(artist: Artist, home: Path) -> None:
+    first = artist.first("a")
+    words = ["fix", "--on", first["take"], "--matte", artist.matte, "--out", artist.root / "b", "--engine", "standin"]
+    running = started(home, *words, "--engine-option", "frame_s=0.8")
+    with Client.connect(home=home) as client:
+        views = list(client.watch(_job_on(client, first["take"]), timeout_s=20.0))
+    assert running.wait(20) == 0
+    told = [view.figures for view in views if view.figures is not None]
+    assert told, "before the job ended"
+    assert views[-1].figures is None
+    assert (told[-1].seam_frame, told[-1].seam > 0.01) == (1001, True)
+    assert (told[-1].outside_changed, told[-1].bad, told[-1].missing) == (0, 0, ())

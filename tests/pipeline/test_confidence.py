@@ -16,6 +16,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from secondtake.errors import BadImage, EngineFault
+from secondtake.figures import Figures
 from secondtake.messages import FixRequest, FixResult, Knowledge, Operation, Phase
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.contract import Job, Patch, Window
@@ -81,6 +82,8 @@ class Silent:
         self.phases.append(phase)
 
     def frame(self, frame: int) -> None: ...
+
+    def figures(self, figures: Figures) -> None: ...
 
     def step(self) -> None: ...
 

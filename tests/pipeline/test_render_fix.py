@@ -11,6 +11,7 @@ import OpenEXR
 import pytest
 
 from secondtake.errors import BadImage, BadInput, BadMatte, BadOutput, Cancelled, EngineFault, SecondTakeError
+from secondtake.figures import Figures
 from secondtake.messages import FixRequest, FixResult, Operation, Phase
 from secondtake_daemon.pipeline import Folders, render_fix
 from secondtake_daemon.takes.manifest import load
@@ -53,6 +54,8 @@ class Recorder:
     def frame(self, frame: int) -> None:
         self.frames.append(frame)
         self.step()
+
+    def figures(self, figures: Figures) -> None: ...
 
     def step(self) -> None:
         if self._cancel_in and self.phases[-1] is self._cancel_in:

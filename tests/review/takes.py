@@ -11,6 +11,7 @@ import OpenEXR
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from secondtake.figures import Figures
 from secondtake.messages import FixRequest, FixResult, Operation, Phase
 from secondtake_daemon.pipeline import Folders, render_fix
 from secondtake_daemon.takes.manifest import Manifest, load
@@ -25,6 +26,8 @@ class Silent:
     def phase(self, phase: Phase, total: int = 0) -> None: ...
 
     def frame(self, frame: int) -> None: ...
+
+    def figures(self, figures: Figures) -> None: ...
 
     def step(self) -> None: ...
 

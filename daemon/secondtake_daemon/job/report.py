@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from secondtake.figures import Figures
 from secondtake.messages import Phase
 
 __all__ = ["Report"]
@@ -17,6 +18,9 @@ class Report(Protocol):
 
     def frame(self, frame: int) -> None:
         """One more frame of this phase is finished."""
+
+    def figures(self, figures: Figures) -> None:
+        """The quality figures of the frames finished so far."""
 
     def step(self) -> None:
         """A sign of life. Call it at least every second."""

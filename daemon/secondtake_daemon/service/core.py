@@ -264,8 +264,8 @@ class Core:
                 return WorkerReady(worker, pid)
             case pipe.JobStarted(job=job):
                 return WorkerStarted(worker, job)
-            case pipe.JobProgress(job=job, phase=phase, frame=frame, done=done, total=total):
-                return Progress(worker, job, phase, frame, done, total)
+            case pipe.JobProgress(job=job, phase=phase, frame=frame, done=done, total=total, figures=figures):
+                return Progress(worker, job, phase, frame, done, total, figures)
             case pipe.JobDone(job=job, result=result):
                 return Done(worker, job, result)
             case pipe.JobFailed(job=job, error=error):

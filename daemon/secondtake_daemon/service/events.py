@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from secondtake.errors import ErrorBody
+from secondtake.figures import Figures
 from secondtake.messages import FixResult, JobView, Phase
 
 __all__ = [
@@ -85,6 +86,7 @@ class Progress:
     frame: int | None
     done: int
     total: int
+    figures: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,14 @@ class Queue:
             return
         worker.beat_s = worker.progress_s = now_s
         entry = self._jobs[event.job]
-        changed = replace(entry.view, phase=event.phase, frame=event.frame, done=event.done, total=event.total)
+        changed = replace(
+            entry.view,
+            phase=event.phase,
+            frame=event.frame,
+            done=event.done,
+            total=event.total,
+            figures=event.figures,
+        )
         if changed != entry.view:
             entry.view = changed
             self._out.append(Notify(changed))
@@ -368,7 +375,7 @@ class Queue:
 
 def _without_progress(view: JobView) -> JobView:
     """Progress belongs to a running job; what ended reads the same from memory and from the journal."""
-    return replace(view, phase=None, frame=None, done=0, total=0)
+    return replace(view, phase=None, frame=None, done=0, total=0, figures=None)
 
 
 def _waiting(view: JobView) -> JobView:
