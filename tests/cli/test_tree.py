@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from secondtake.messages import Knowledge
@@ -11,7 +12,8 @@ from secondtake_daemon.takes.registry import Entry
 
 
 def entry(take: str, parent: str = "", *, made: int = 0, shot: str = "sh", **values: object) -> Entry:
-    return Entry(take=take, shot=shot, made=str(made), folder="/x", frames=2, engine="standin", parent=parent, **values)
+    moment = datetime.fromtimestamp(made, UTC).isoformat(timespec="milliseconds")
+    return Entry(take=take, shot=shot, made=moment, folder="/x", frames=2, engine="standin", parent=parent, **values)
 
 
 def drawn(*entries: Entry) -> list[str]:
@@ -51,7 +53,8 @@ def test_what_a_line_says(tmp_path: Path) -> None:
     cells = row(twig, Notes(name="hat", note="for the client", starred=True))
     what = 'replace "a hat that is much, much too large for…", again for ta, on gone, by standin'
     assert cells == (
-        "tb *", "sh", "hat: for the client", 2, what, "75 % seen, 25 % carried, 0 % invented", "0", "(gone)",
+        "tb *", "sh", "hat: for the client", 2, what, "75 % seen, 25 % carried, 0 % invented",
+        datetime.fromtimestamp(0).strftime("%Y-%m-%d %H:%M"), "(gone)",
     )  # fmt: skip
     assert row(twig, NO_NOTES)[0] == "tb"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from secondtake_daemon.cli.knowledge import knowledge_line
@@ -60,7 +61,8 @@ def row(twig: Twig, notes: Notes) -> tuple[object, ...]:
     folder = entry.folder if entry.is_there else "(gone)"
     what = _what(entry, is_cut_off=bool(entry.parent) and not twig.branch)
     name = f"{notes.name}: {notes.note}" if notes.note and notes.name else notes.name or notes.note
-    return twig.branch + entry.take + star, entry.shot, _short(name), entry.frames, what, pixels, entry.made, folder
+    take, made = twig.branch + entry.take + star, _minute(entry.made)
+    return take, entry.shot, _short(name), entry.frames, what, pixels, made, folder
 
 
 def _what(entry: Entry, *, is_cut_off: bool) -> str:
@@ -69,6 +71,11 @@ def _what(entry: Entry, *, is_cut_off: bool) -> str:
     again = f", again for {entry.revises}" if entry.revises else ""
     on = f", on {entry.parent}" if is_cut_off else ""
     return f"{entry.operation}{said}{again}{on}, by {entry.engine}".lstrip(", ")
+
+
+def _minute(made: str) -> str:
+    """As 2026-11-21 10:03, where the reader is."""
+    return datetime.fromisoformat(made).astimezone().strftime("%Y-%m-%d %H:%M") if made else ""
 
 
 def _short(text: str) -> str:
