@@ -92,7 +92,7 @@ def write_tables(page: Path, rows: Sequence[Row]) -> None:
 
 def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Markdown by name; only what there are rows for."""
-    line = [row for row in rows if row.bench in ("startup", "latency", "io", "memory", "takes")]
+    line = [row for row in rows if row.bench in ("startup", "latency", "io", "memory")]
     shots = [row for row in rows if row.bench == "fidelity"]
     clips = [row for row in shots if _CLIP.search(row.what)]
     made = [row for row in shots if not _CLIP.search(row.what)]
