@@ -169,6 +169,8 @@ def _plan(prepared: Prepared, card: Card) -> FixPlan:
         context_ratio=card.context_ratio,
         stride_px=card.stride_px,
         steady_crop=card.steady_crop,
+        head_frames=card.head_frames,
+        tail_frames=card.tail_frames,
     )
 
 

@@ -32,7 +32,11 @@ class Card:
     """`package.module:Class`, imported in the worker only."""
     colour: EngineColour
     window_frames: int
-    """Longest window."""
+    """Frames that a window owns, at most; windows stand on multiples of it."""
+    head_frames: int = 0
+    """Handles: frames before a window that the engine looks at or renders too."""
+    tail_frames: int = 0
+    """The same after it. With handles, odd windows are made after their neighbours and see there what those made."""
     stride_px: int = 1
     """Width and height of the crop are multiples of this."""
     context_px: int = 0

@@ -7,10 +7,10 @@ must return the same bytes for the same window whatever was asked before, so noi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,9 @@ class Window:
     frames: tuple[int, ...]
     crop: Box
     shot: Shot
+    accepted: Mapping[int, FloatImage] = field(default_factory=dict)
+    """Frames of its handles that are made already: (height, width, 3) of the crop, in the card's colour encoding,
+    with the neighbour's patch inside the hole. Empty if the card has no handles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +115,13 @@ class Patch:
 
 
 class Engine(Protocol):
-    """One engine. `card` is data; the three calls run in this order, generate any number of times."""
+    """One engine. `card` is data; the calls run in this order, generate any number of times."""
 
-    card: ClassVar[Card]
+    card: Card
+
+    def survey(self, shot: Shot, crop: Box) -> str:
+        """Before `load`: look at the shot as a whole. What is returned becomes part of each patch's content key, so that
+        all windows that are ever put together were made with the same findings; "" if there are none."""
 
     def load(self, job: Job) -> None:
         """Make ready for one job. Raises BadInput if the job's options or sizes cannot be served."""

@@ -17,13 +17,14 @@ from secondtake.figures import FrameFigures
 from secondtake_daemon.composite.figures import NO_FIGURES
 from secondtake_daemon.composite.matte import FrameMattes, Stitch
 from secondtake_daemon.composite.stitch import check_samples, stitch
-from secondtake_daemon.engines.contract import Engine, Job, Patch, Window
+from secondtake_daemon.engines.contract import Engine, FloatImage, Job, Patch, Window
 from secondtake_daemon.images.exr_layers import CONFIDENCE
 from secondtake_daemon.images.exr_proof import Counts, measure
 from secondtake_daemon.images.exr_write import Edit, Written, write_edited
 from secondtake_daemon.job.confidence import KnownSamples, LayerPlanes, check_known, count_known, layer_planes
 from secondtake_daemon.job.levels import Levels, room_of
 from secondtake_daemon.job.machine import hardware
+from secondtake_daemon.job.recent import Recent
 from secondtake_daemon.job.shot import FrameFacts, PlateShot
 from secondtake_daemon.plan.fix import FixPlan
 from secondtake_daemon.store.cache import Cache
@@ -34,6 +35,9 @@ from secondtake_daemon.takes.manifest import TakeFrame
 from secondtake_daemon.takes.publish import libraries
 
 __all__ = ["FrameWriter", "PatchMaker", "Samples"]
+
+_PATCHES_BYTES = 256 << 20
+"""Patches kept at hand: the next window may need the one before."""
 
 Samples = NDArray[np.float32]
 """(n, 3) in the engine's encoding: the pixels inside the generation matte, in row order."""
@@ -59,6 +63,10 @@ class _PatchKey(msgspec.Struct, frozen=True, kw_only=True):
     """Number, plate digest and generation-matte digest of every frame the engine may look at."""
     guides: tuple[str, ...]
     """Of what else it may look at: painted frames, motion vectors."""
+    survey: str
+    """What the engine found out about the shot as a whole."""
+    needs: tuple[str, ...]
+    """Keys of the patches it was made after."""
 
 
 class PatchMaker:
@@ -73,7 +81,9 @@ class PatchMaker:
         self._loaded = False
         self._machine = f"{hardware()} {libraries()}"
         self.card = engine.card
-        self.keys = tuple("" if self._is_empty(window) else self._key(at) for at, window in enumerate(plan.windows))
+        self._survey = engine.survey(shot, plan.crop)
+        self._recent: Recent[int, StoredPatch] = Recent(_PATCHES_BYTES)
+        self.keys = self._all_keys()
         """The content key of each window's patch; "" for a window without matte, which has none."""
         self.made = 0
         """Windows that the engine had to make."""
@@ -98,19 +108,54 @@ class PatchMaker:
 
     def patch(self, index: int, threads: Executor) -> StoredPatch:
         """The patch of a window. Raises EngineFault if the engine breaks its contract."""
+        known = self._recent.get(index)
+        if known is None:
+            known = self._patch(index, threads)
+            self._recent.put(index, known, sum(each.nbytes for each in known.samples))
+        return known
+
+    def _patch(self, index: int, threads: Executor) -> StoredPatch:
         window, key = self._plan.windows[index], self.keys[index]
         if not key:
             known = tuple(np.zeros(0, np.uint8) for _ in window) if self._engine.card.says_how else None
             return StoredPatch(tuple(np.zeros((0, 3), np.float32) for _ in window), known=known)
         stored = self._cache.get(key, counts=self._counts(window))
-        return stored or self._make(
-            key, Window(index=index, frames=window, crop=self._plan.crops[index], shot=self._shot), threads
+        return stored or self._make(key, self._window(index, threads), threads)
+
+    def _window(self, index: int, threads: Executor) -> Window:
+        return Window(
+            index=index,
+            frames=self._plan.windows[index],
+            crop=self._plan.crops[index],
+            shot=self._shot,
+            accepted=self._accepted(index, threads),
         )
 
-    def _key(self, index: int) -> str:
+    def _accepted(self, index: int, threads: Executor) -> dict[int, FloatImage]:
+        """The handles' frames as the neighbours made them: their samples inside the hole, the plate around it."""
+        crop, handles = self._plan.crops[index], set(self._plan.handles[index])
+        found: dict[int, FloatImage] = {}
+        for near in self._plan.needs[index]:
+            patch = self.patch(near, threads)
+            for frame, samples in zip(self._plan.windows[near], patch.samples, strict=True):
+                if frame in handles:
+                    picture = self._shot.plate(frame, crop).copy()
+                    picture[self._shot.hole(frame, crop) > 0] = samples
+                    found[frame] = picture
+        return found
+
+    def _all_keys(self) -> tuple[str, ...]:
+        """Of each window; those that are made first come first, because the others' keys hold theirs."""
+        keys = [""] * len(self._plan.windows)
+        for index in sorted(range(len(keys)), key=lambda at: len(self._plan.needs[at])):
+            if not self._is_empty(self._plan.windows[index]):
+                keys[index] = self._key(index, needs=tuple(keys[near] for near in self._plan.needs[index]))
+        return tuple(keys)
+
+    def _key(self, index: int, *, needs: tuple[str, ...]) -> str:
         """From the digests of all that the engine may look at."""
         job, card, window = self._job, self._engine.card, self._plan.windows[index]
-        seen = self._shot.frames if card.sees_shot else window
+        seen = self._shot.frames if card.sees_shot else sorted((*window, *self._plan.handles[index]))
         return key_of(
             _PatchKey(
                 engine=card.name,
@@ -126,6 +171,8 @@ class PatchMaker:
                 window=window,
                 frames=tuple((frame, *self._frame_digests(frame)) for frame in seen),
                 guides=self._shot.guides_key,
+                survey=self._survey,
+                needs=needs,
             )
         )
 

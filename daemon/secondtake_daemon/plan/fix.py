@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from secondtake.boxes import Box
 from secondtake_daemon.plan.crop import crop_box
-from secondtake_daemon.plan.windows import plan_windows
+from secondtake_daemon.plan.windows import handles_of, plan_windows, red_black
 
 __all__ = ["FixPlan", "plan_fix"]
 
@@ -19,6 +19,10 @@ class FixPlan:
     windows: tuple[tuple[int, ...], ...]
     crops: tuple[Box, ...]
     """Of each window; empty where it has no matte."""
+    handles: tuple[tuple[int, ...], ...]
+    """Frames around each window that its engine looks at too."""
+    needs: tuple[tuple[int, ...], ...]
+    """Windows, by index, that must be made before each."""
 
     @property
     def crop(self) -> Box:
@@ -35,12 +39,15 @@ def plan_fix(
     context_ratio: float,
     stride_px: int,
     steady_crop: bool,
+    head_frames: int = 0,
+    tail_frames: int = 0,
 ) -> FixPlan:
     """Plan from each frame's matte, the plate's bounds and the limits on the engine's card.
 
-    mattes: boxes by frame number, ascending. steady_crop: one crop for the whole shot.
+    mattes: boxes by frame number, ascending. steady_crop: one crop for the whole shot; engines with handles need it.
     """
-    windows = plan_windows(tuple(mattes), window_frames=window_frames)
+    frames = tuple(mattes)
+    windows = plan_windows(frames, window_frames=window_frames)
 
     def crop(frames: Iterable[int]) -> Box:
         matte = _union(mattes[frame] for frame in frames)
@@ -51,7 +58,13 @@ def plan_fix(
         )
 
     crops = (crop(mattes),) * len(windows) if steady_crop else tuple(map(crop, windows))
-    return FixPlan(windows=windows, crops=crops)
+    has_handles = head_frames > 0 or tail_frames > 0
+    return FixPlan(
+        windows=windows,
+        crops=crops,
+        handles=tuple(handles_of(window, frames, head=head_frames, tail=tail_frames) for window in windows),
+        needs=red_black(windows, frames, window_frames=window_frames) if has_handles else ((),) * len(windows),
+    )
 
 
 def _union(boxes: Iterable[Box]) -> Box:
