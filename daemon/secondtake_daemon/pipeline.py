@@ -15,7 +15,7 @@ from pathlib import Path
 
 from secondtake.messages import FixRequest, FixResult, Phase
 from secondtake_daemon.engines.card import Card
-from secondtake_daemon.engines.catalogue import card_for, factory
+from secondtake_daemon.engines.catalogue import Catalogue, factory
 from secondtake_daemon.engines.contract import Engine, Job
 from secondtake_daemon.job.confidence import KnownSamples
 from secondtake_daemon.job.levels import Levels
@@ -51,6 +51,8 @@ class Folders:
     """The registry of takes."""
     cache_bytes: int
     """Most bytes of patches and converted movies to keep."""
+    models: Path | None = None
+    """The records of installed models; None is none."""
     roots: tuple[Path, ...] = ()
     """Jobs may only name files below these; none allows everything."""
 
@@ -75,7 +77,8 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
     plate = find_plate(request, cache=folders.cache / MOVIES, digests=digests, report=report)
     ledger = claim(out, job=request.job, take=take, shot=request.shot, plate=plate.sequence.folder, digests=digests)
     with _discarded_on_error(ledger), _threads() as threads:
-        engine: Engine = factory(card_for(request.engine))()
+        card = Catalogue(folders.models).card_for(request.engine)
+        engine: Engine = factory(card)(card)
         report.phase(Phase.PREPARE, total=len(plate.frames))
         prepared = prepare(
             request,

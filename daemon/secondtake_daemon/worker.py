@@ -126,11 +126,18 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="secondtake-worker")
     arguments.add_argument("--cache", type=Path, required=True, help="folder for patches, converted movies, scratch")
     arguments.add_argument("--takes", type=Path, required=True, help="folder of the registry of takes")
+    arguments.add_argument("--models", type=Path, help="folder of the records of installed models")
     arguments.add_argument("--cache-bytes", type=int, required=True, help="most bytes of finished patches to keep")
     arguments.add_argument("--root", type=Path, action="append", default=[], help="jobs may only name files below")
     options = arguments.parse_args()
     roots = tuple(root.resolve() for root in options.root)
-    folders = Folders(cache=options.cache, takes=options.takes, cache_bytes=options.cache_bytes, roots=roots)
+    folders = Folders(
+        cache=options.cache,
+        takes=options.takes,
+        cache_bytes=options.cache_bytes,
+        models=options.models,
+        roots=roots,
+    )
     _die_with_parent()
     line = _take_stdout()
     threading.Thread(target=line.listen, daemon=True).start()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from secondtake.messages import Operation
+from secondtake_daemon.models.shelf import Model
 
 __all__ = ["Card", "EngineColour"]
 
@@ -15,8 +16,17 @@ class EngineColour(Enum):
 
     SCENE_LINEAR = "scene-linear"
     """The plate as it is when its space is scene-linear, else brought to the configuration's scene_linear role."""
+    LINEAR_REC709 = "lin_rec709_scene"
+    """Light, with the primaries that video has: what a model's display curve is defined over."""
+    LINEAR_AP1 = "lin_ap1_scene"
+    """Light, with the primaries of ACEScg and ACEScct."""
     PLATE = "plate"
     """The plate's own numbers, whatever they mean."""
+
+    @property
+    def gamut(self) -> str:
+        """The primaries it insists on; "" are any."""
+        return self.value if self in (EngineColour.LINEAR_REC709, EngineColour.LINEAR_AP1) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +71,7 @@ class Card:
     """Names of the switches it takes."""
     licence: str = "Apache-2.0"
     deterministic: bool = True
+    model: Model | None = None
+    """The installed model that it runs, if it is one of many of its kind."""
+    why_not: str = ""
+    """Why it cannot run here, in words; "" if it can."""

@@ -1,9 +1,13 @@
-"""All engines, as cards. The engines themselves are imported by name, in worker processes only."""
+"""All engines, as cards: those that are built in, and one for each installed model.
+
+The engines themselves are imported by name, in worker processes only.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from secondtake.errors import BadInput, NoSuchEngine, UsageError
@@ -11,55 +15,73 @@ from secondtake.frames import FrameSet
 from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.engines import standin_card
 from secondtake_daemon.engines.card import Card
+from secondtake_daemon.engines.installed import installed
 from secondtake_daemon.engines.temporal import card as temporal_card
 from secondtake_daemon.images.exr_layers import CONFIDENCE, LAYERS
 
-__all__ = ["CARDS", "able", "card_for", "check_request", "factory"]
+__all__ = ["CARDS", "Catalogue", "factory"]
 
 CARDS: tuple[Card, ...] = (temporal_card.CARD, standin_card.CARD)
+"""Those that need no model."""
 
 
-def card_for(name: str) -> Card:
-    """The card of an engine. Raises NoSuchEngine with the names there are."""
-    for card in CARDS:
-        if card.name == name:
-            return card
-    raise NoSuchEngine(f"There is no engine '{name}'", remedy=f"Use {_either(CARDS)}")
+class Catalogue:
+    """The engines there are. models: folder of the models' records, read anew for each question."""
+
+    def __init__(self, models: Path | None) -> None:
+        self._models = models
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """All of them, also those that cannot run here."""
+        return (*CARDS, *(installed(self._models) if self._models is not None else ()))
+
+    def card_for(self, name: str) -> Card:
+        """The card of an engine. Raises NoSuchEngine with the names there are."""
+        cards = self.cards
+        for card in cards:
+            if card.name == name:
+                return card
+        raise NoSuchEngine(f"There is no engine '{name}'", remedy=f"Use {_either(cards)}")
+
+    def able(self, operation: Operation) -> list[Card]:
+        """The engines that can do an operation here."""
+        return [card for card in self.cards if operation in card.operations and not card.why_not]
+
+    def check_request(self, request: FixRequest) -> Card:
+        """The card of the request's engine. Raises as `check_request`."""
+        card = self.card_for(request.engine)
+        if card.why_not:
+            raise NoSuchEngine(f"The engine '{card.name}' cannot run: {card.why_not}", remedy="Do that, or use another")
+        check_request(request, card, able=self.able(request.operation))
+        return card
 
 
-def able(operation: Operation) -> list[Card]:
-    """The engines that can do an operation."""
-    return [card for card in CARDS if operation in card.operations]
-
-
-def check_request(request: FixRequest) -> Card:
-    """The card of the request's engine.
+def check_request(request: FixRequest, card: Card, *, able: list[Card]) -> None:
+    """Can this engine do what is asked? able: the engines that can do the operation.
 
     Raises NoSuchEngine if it cannot do what is asked, UsageError for an option, BadInput for painted frames that do
     not fit the request.
     """
-    card = card_for(request.engine)
     if request.operation not in card.operations:
-        others = able(request.operation)
-        remedy = f"Use {_either(others)}" if others else "No installed engine can"
+        remedy = f"Use {_either(able)}" if able else "No installed engine can"
         raise NoSuchEngine(f"The engine '{card.name}' cannot {request.operation.value}", remedy=remedy)
     unknown = sorted(request.engine_options.keys() - set(card.options))
     if unknown:
         takes = f"It takes {', '.join(card.options)}" if card.options else "It takes none"
         raise UsageError(f"The engine '{card.name}' has no option '{unknown[0]}'", remedy=takes)
     if request.references and not card.references:
-        raise _no_use(card, "reference images", [other for other in able(request.operation) if other.references])
+        raise _no_use(card, "reference images", [other for other in able if other.references])
     if request.motion and not card.reads_motion:
-        raise _no_use(card, "motion vectors", [other for other in able(request.operation) if other.reads_motion])
-    _check_painted(request, card)
-    _check_aovs(request, card)
-    return card
+        raise _no_use(card, "motion vectors", [other for other in able if other.reads_motion])
+    _check_painted(request, card, able)
+    _check_aovs(request, card, able)
 
 
-def factory(card: Card) -> Callable[[], Any]:
+def factory(card: Card) -> Callable[[Card], Any]:
     """The class of an engine. Worker processes only: this imports the engine with all it needs."""
     module, _, name = card.factory.partition(":")
-    made: Callable[[], Any] = getattr(importlib.import_module(module), name)
+    made: Callable[[Card], Any] = getattr(importlib.import_module(module), name)
     return made
 
 
@@ -68,7 +90,7 @@ def _no_use(card: Card, what: str, others: list[Card]) -> NoSuchEngine:
     return NoSuchEngine(f"The engine '{card.name}' makes no use of {what}", remedy=remedy)
 
 
-def _check_painted(request: FixRequest, card: Card) -> None:
+def _check_painted(request: FixRequest, card: Card, able: list[Card]) -> None:
     """What can be known about painted frames without opening a file."""
     painted: dict[int, str] = {}
     for reference in request.references:
@@ -84,7 +106,7 @@ def _check_painted(request: FixRequest, card: Card) -> None:
         if reference.frame is not None:
             painted[reference.frame] = reference.path
     if request.operation in card.needs_painted and not painted:
-        others = [other for other in able(request.operation) if request.operation not in other.needs_painted]
+        others = [other for other in able if request.operation not in other.needs_painted]
         raise NoSuchEngine(
             f"The engine '{card.name}' cannot {request.operation.value} without a painted frame",
             remedy="Give --reference IMAGE@FRAME with that frame as you painted it"
@@ -100,13 +122,13 @@ def _check_painted(request: FixRequest, card: Card) -> None:
         )
 
 
-def _check_aovs(request: FixRequest, card: Card) -> None:
+def _check_aovs(request: FixRequest, card: Card, able: list[Card]) -> None:
     names = [layer.name for layer in LAYERS]
     unknown = sorted(set(request.aovs) - set(names))
     if unknown:
         raise UsageError(f"There is no layer '{unknown[0]}' to write", remedy=f"There is {', '.join(names)}")
     if CONFIDENCE.name in request.aovs and not card.says_how:
-        able_to = [other for other in able(request.operation) if other.says_how]
+        able_to = [other for other in able if other.says_how]
         remedy = f"Leave out --aov, or use {_either(able_to)}" if able_to else "Leave out --aov"
         raise NoSuchEngine(f"The engine '{card.name}' does not say how it knows its pixels", remedy=remedy)
 

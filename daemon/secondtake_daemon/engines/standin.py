@@ -7,13 +7,14 @@ import os
 import signal
 import time
 from hashlib import blake2b
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
+from secondtake.boxes import Box
 from secondtake.errors import EngineFault, GpuMemory
 from secondtake_daemon.engines.card import Card
-from secondtake_daemon.engines.contract import FloatImage, Job, Patch, Window
+from secondtake_daemon.engines.contract import FloatImage, Job, Patch, Shot, Window
 from secondtake_daemon.engines.standin_card import CARD, Switches
 
 __all__ = ["StandInEngine"]
@@ -25,11 +26,14 @@ _WEAR = 0.01
 class StandInEngine:
     """See `Switches` for what it can be told to do."""
 
-    card: ClassVar[Card] = CARD
-
-    def __init__(self) -> None:
+    def __init__(self, card: Card = CARD) -> None:
+        self.card = card
         self._switches = Switches()
         self._held = b""
+
+    def survey(self, shot: Shot, crop: Box) -> str:
+        """It looks at nothing."""
+        return ""
 
     def load(self, job: Job) -> None:
         """Wait and take memory as told."""

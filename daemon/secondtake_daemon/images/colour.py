@@ -132,14 +132,19 @@ class Transform:
     spread into its other channels.
     """
 
-    def __init__(self, space: ColourSpace, *, scene_linear: bool) -> None:
-        """scene_linear: the engine wants scene-linear pixels; else the transform is the identity."""
+    def __init__(self, space: ColourSpace, *, scene_linear: bool, gamut: str = "") -> None:
+        """scene_linear: the engine wants scene-linear pixels; else the transform is the identity.
+
+        gamut: and only with these primaries, as `lin_rec709_scene`. Raises UnknownColour if the configuration does not
+        have them.
+        """
         self._there: PyOpenColorIO.CPUProcessor | None = None
         self._back: PyOpenColorIO.CPUProcessor | None = None
         self._space = self.encoding = space.name
-        if scene_linear and not space.is_scene_linear:
-            self._there, self._back = _processors(_configuration(), space.name)
-            self.encoding = resolve(PyOpenColorIO.ROLE_SCENE_LINEAR).name
+        wanted = _with_gamut(gamut) if gamut else PyOpenColorIO.ROLE_SCENE_LINEAR
+        if (scene_linear and not space.is_scene_linear) or (gamut and wanted != space.name):
+            self._there, self._back = _processors(_configuration(), space.name, wanted)
+            self.encoding = resolve(wanted).name
 
     @property
     def is_identity(self) -> bool:
@@ -273,11 +278,24 @@ def _load(source: str, _changed: int) -> PyOpenColorIO.Config:
 
 
 def _processors(
-    config: PyOpenColorIO.Config, name: str
+    config: PyOpenColorIO.Config, name: str, linear: str
 ) -> tuple[PyOpenColorIO.CPUProcessor, PyOpenColorIO.CPUProcessor]:
     """(to scene-linear, back)."""
-    linear = PyOpenColorIO.ROLE_SCENE_LINEAR
     return _processor(config, name, linear), _processor(config, linear, name)
+
+
+def _with_gamut(gamut: str) -> str:
+    """The configuration's name of a scene-linear space."""
+    config = _configuration()
+    for name in (gamut, *_OTHER_NAMES.get(gamut, ())):
+        found = config.getColorSpace(name)
+        if found is not None:
+            return str(found.getName())
+    raise UnknownColour(
+        f"The engine needs the colour space '{gamut}', which is not in the OCIO configuration",
+        remedy="Add it to the configuration, or use an engine that works in the plate's own primaries",
+        path=os.environ.get("OCIO", ""),
+    )
 
 
 @lru_cache(maxsize=64)

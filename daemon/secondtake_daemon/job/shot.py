@@ -72,7 +72,8 @@ class PlateShot:
         self.channels = channels
         """Names of the edited channels in the file: three, or one (luminance)."""
         self.transform = transform
-        self.colour_key = "plate" if transform.is_identity else f"{configuration_name()}: {colourspace}"
+        encoded = f"{configuration_name()}: {colourspace} as {transform.encoding}"
+        self.colour_key = "plate" if transform.is_identity else encoded
         """Part of a patch's content key: in which encoding the engine saw the plate."""
         self.guides_key = guides.key
         """Part of a patch's content key: painted frames and motion vectors."""

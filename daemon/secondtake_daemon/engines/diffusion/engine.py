@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from secondtake.boxes import Box
+from secondtake.errors import EngineFault
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.contract import Job, Patch, Shot, Window
 from secondtake_daemon.engines.diffusion import pipes
 from secondtake_daemon.engines.diffusion.exposure import exposure_stops
-from secondtake_daemon.engines.diffusion.family import Family
+from secondtake_daemon.engines.diffusion.family import Family, family_of
 from secondtake_daemon.engines.diffusion.render import Codes, Look, render
 from secondtake_daemon.engines.diffusion.run import Run
-from secondtake_daemon.engines.diffusion.settings import chosen
+from secondtake_daemon.engines.diffusion.settings import adapted, chosen
 from secondtake_daemon.engines.diffusion.tap import observed
 from secondtake_daemon.models.shelf import Model, check_there
 
@@ -24,10 +25,9 @@ __all__ = ["DiffusionEngine"]
 class DiffusionEngine:
     """A model of a family. `survey` comes before `load`."""
 
-    def __init__(self, card: Card, *, family: Family, model: Model) -> None:
+    def __init__(self, card: Card) -> None:
         self.card = card
-        self._family = family
-        self._model = model
+        self._model, self._family = _parts(card)
         self._stops = 0
         self._pipe: Any = None
 
@@ -58,6 +58,14 @@ class DiffusionEngine:
         family, torch = importlib.import_module(self._family.module), importlib.import_module("torch")
         with torch.no_grad(), observed(self._pipe, _Watch(job)):
             return family.frames(self._pipe(**family.arguments(run)))  # type: ignore[no-any-return]
+
+
+def _parts(card: Card) -> tuple[Model, Family]:
+    model = card.model
+    family = family_of(model.pipeline) if model is not None else None
+    if model is None or family is None:
+        raise EngineFault(f"The engine '{card.name}' has no model that is known", remedy="Add the model again")
+    return model, adapted(family, model.settings)
 
 
 class _Watch:

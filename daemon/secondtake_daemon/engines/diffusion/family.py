@@ -8,11 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from secondtake.messages import Operation
-from secondtake_daemon.engines.diffusion.run import Settings
 
-__all__ = ["FAMILIES", "Family", "family_of"]
+__all__ = ["FAMILIES", "Family", "Settings", "family_of"]
 
 _EDITS = frozenset({Operation.REMOVE, Operation.REPLACE, Operation.MODIFY, Operation.RESTYLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How hard the model works."""
+
+    steps: int
+    guidance: float
+    second_guidance: float | None = None
+    """Of the second stage of models that have two."""
+    strength: float = 1.0
+    """Of what it is conditioned on."""
+    prompt_tokens: int = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +36,7 @@ class Family:
     """Class in diffusers; `model_index.json` of a folder names it."""
     module: str
     """Where `arguments` and `frames` are."""
+    summary: str
     operations: frozenset[Operation]
     shaper: str
     stride_px: int
@@ -52,6 +65,7 @@ FAMILIES = (
         name="wan-vace",
         pipeline="WanVACEPipeline",
         module="secondtake_daemon.engines.diffusion.vace",
+        summary="Wan VACE: invents what the instruction says, inside the matte",
         operations=_EDITS,
         shaper="display",
         stride_px=16,

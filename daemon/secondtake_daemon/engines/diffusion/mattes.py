@@ -11,12 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SHAPES", "generation_mattes"]
+__all__ = ["generation_mattes"]
 
 Mask = NDArray[np.bool_]
 
-SHAPES = ("hull", "tight", "box")
-"""What the hole is widened to; models were trained on all three."""
 _GROW_PX = 8
 
 

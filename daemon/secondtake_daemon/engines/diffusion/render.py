@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from secondtake_daemon.engines.contract import FloatImage, Job, Patch, Window
 from secondtake_daemon.engines.diffusion.canvas import Canvas, canvas_for
-from secondtake_daemon.engines.diffusion.family import Family
+from secondtake_daemon.engines.diffusion.family import Family, Settings
 from secondtake_daemon.engines.diffusion.lock import SAME, Lock, solve_lock
 from secondtake_daemon.engines.diffusion.mattes import generation_mattes
-from secondtake_daemon.engines.diffusion.run import Run, Settings
+from secondtake_daemon.engines.diffusion.run import Run
 from secondtake_daemon.engines.diffusion.shaper import SHAPERS, Shaper
 from secondtake_daemon.engines.diffusion.span import Span, span_for
 

@@ -8,23 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondtake_daemon.engines.diffusion.canvas import Canvas
+from secondtake_daemon.engines.diffusion.family import Settings
 
-__all__ = ["Run", "Settings"]
+__all__ = ["Run"]
 
 Codes = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How hard the model works."""
-
-    steps: int
-    guidance: float
-    second_guidance: float | None = None
-    """Of the second stage of models that have two."""
-    strength: float = 1.0
-    """Of what it is conditioned on."""
-    prompt_tokens: int = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields, replace
 
 from secondtake.errors import UsageError
 from secondtake.messages import Quality
-from secondtake_daemon.engines.diffusion.family import Family
-from secondtake_daemon.engines.diffusion.mattes import SHAPES
-from secondtake_daemon.engines.diffusion.run import Settings
+from secondtake_daemon.engines.diffusion.family import Family, Settings
 
 __all__ = ["JOB_OPTIONS", "MODEL_OPTIONS", "Chosen", "adapted", "chosen"]
 
+SHAPES = ("hull", "tight", "box")
+"""What a hole is widened to, the default first; models were trained on all three."""
 _OF_SETTINGS = tuple(field.name for field in fields(Settings))
 JOB_OPTIONS = (*_OF_SETTINGS, "matte")
 """What `--engine-option` takes."""

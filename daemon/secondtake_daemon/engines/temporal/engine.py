@@ -31,11 +31,14 @@ _HALVED_ABOVE_PX = 1000
 class TemporalEngine(Engine):
     """Removes what the matte covers with what other frames saw behind it, or carries painted frames through it."""
 
-    card: ClassVar[Card] = CARD
-
-    def __init__(self) -> None:
+    def __init__(self, card: Card = CARD) -> None:
+        self.card = card
         self._shot: Shot | None = None
         self._painter: Composer | Carrier | Repainter | None = None
+
+    def survey(self, shot: Shot, crop: Box) -> str:
+        """Nothing: its patches hang on all frames of the shot anyway (`Card.sees_shot`)."""
+        return ""
 
     def load(self, job: Job) -> None:
         """Nothing to read: there are no weights. The shot is measured with the first window.
