@@ -1,5 +1,5 @@
 # The six commands. Each sets up .venv on first use, with nothing but Python's own venv and pip.
-.PHONY: demo test check fmt bench package clean
+.PHONY: demo test faults soak check fmt bench package lock clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -11,6 +11,7 @@ JOBS ?= 2
 # What `secondtake` needs, and what developing it needs.
 RUN := .venv/.run
 DEV := .venv/.dev
+LOCK := installers/requirements.lock
 
 demo: $(RUN)  ## Fix a real shot, verify it, and write a before/after picture and movie to out/demo.
 	@SECONDTAKE_HOME=$(CURDIR)/out/home $(BIN)/secondtake demo --out out/demo; status=$$?; \
@@ -19,11 +20,18 @@ demo: $(RUN)  ## Fix a real shot, verify it, and write a before/after picture an
 test: $(DEV)  ## All tests.
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
-check: $(DEV)  ## Format, lint, types, import layers.
+faults: $(DEV)  ## The long fault runs, about 20 minutes; docs/reliability.md.
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m faults
+
+soak: $(DEV)  ## A quarter of an hour of ordinary work: nothing may grow.
+	@$(BIN)/pytest -q -s -m soak
+
+check: $(DEV)  ## Format, lint, types, import layers, dependencies.
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make fmt'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports >.venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/python installers/audit.py
 
 fmt: $(DEV)  ## Put the code into its form.
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
@@ -35,6 +43,11 @@ bench: $(DEV)  ## Benchmarks: a table on stderr, JSON as the last line of stdout
 package: $(DEV)  ## Build what can be installed, into dist/.
 	@$(BIN)/python installers/build.py
 
+lock: $(DEV)  ## Pin what the product needs anew, by hash: the newest versions that pyproject.toml allows.
+	@$(PIP) install 'uv>=0.8'
+	@{ head -2 $(LOCK); $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --python-version 3.11 pyproject.toml; } >$(LOCK).new && mv $(LOCK).new $(LOCK)
+
 clean:  ## Remove what was made here; .venv stays.
 	@rm -rf build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find shared daemon plugins tests installers -name __pycache__ -type d -exec rm -rf {} +
@@ -44,10 +57,12 @@ clean:  ## Remove what was made here; .venv stays.
 	@echo 'Setting up .venv (once)'
 	@$(PYTHON) -m venv .venv || { echo 'Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv'; exit 1; }
 
-$(RUN): pyproject.toml | .venv/bin/python
+$(RUN): pyproject.toml $(LOCK) | .venv/bin/python
+	@$(PIP) install --require-hashes --requirement $(LOCK)
 	@$(PIP) install --editable .
 	@touch $@
 
-$(DEV): pyproject.toml | .venv/bin/python
+$(DEV): pyproject.toml $(LOCK) | .venv/bin/python
+	@$(PIP) install --require-hashes --requirement $(LOCK)
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ $(RUN)

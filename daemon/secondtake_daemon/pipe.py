@@ -17,6 +17,7 @@ __all__ = [
     "FromWorker",
     "JobDone",
     "JobFailed",
+    "JobLimits",
     "JobProgress",
     "JobStarted",
     "Quit",
@@ -30,12 +31,22 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
     pass
 
 
+class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a job may ask for; 0 is no limit."""
+
+    pixels: int = 0
+    """Of all its frames."""
+    plate_bytes: int = 0
+    """Of all its plate's files."""
+
+
 class RunJob(_Line, frozen=True, kw_only=True):
     """Work on this job. It may have been begun before: go on from what is finished."""
 
     request: FixRequest
     take: str
     """Id of the take to make; the same for every attempt."""
+    limits: JobLimits = JobLimits()
 
 
 class CancelJob(_Line, frozen=True, kw_only=True):
@@ -84,7 +95,8 @@ class JobDone(_Line, frozen=True, kw_only=True):
 
 
 class JobFailed(_Line, frozen=True, kw_only=True):
-    """The job ended with a typed reason, and nothing of it is left in the output folder."""
+    """The job ended with a typed reason, and nothing of it is left in the output folder; after `disk` its finished
+    frames are, so that it can go on when there is room."""
 
     job: str
     error: ErrorBody

@@ -5,6 +5,7 @@ Everything finished survives a crash: patches by content key in the cache, frame
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from secondtake.errors import DiskError
 from secondtake.messages import FixRequest, FixResult, Phase
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import Catalogue, factory
@@ -39,6 +41,7 @@ from secondtake_daemon.takes.supports import supports_name
 
 __all__ = ["Folders", "render_fix"]
 
+_LOG = logging.getLogger(__name__)
 _MOST_THREADS = 4
 
 
@@ -58,7 +61,8 @@ class Folders:
 
 
 def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Report) -> FixResult:
-    """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`."""
+    """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`,
+    except after DiskError, so that the job can go on when there is room (`takes.leftovers.sweep` removes it)."""
     already = published(Path(request.out), job=request.job, registry=folders.takes)
     if already is not None:
         return already
@@ -137,7 +141,10 @@ def _render(
     report.phase(Phase.RENDER, total=sum(map(len, plan.windows)))
     writing: dict[int, Future[None]] = {}
     for index, window in enumerate(plan.windows):
+        began = time.monotonic()
         patch = maker.patch(index, threads)  # meanwhile the frames of the window before are written
+        said = {"window": index, "first": window[0], "last": window[-1], "seconds": round(time.monotonic() - began, 3)}
+        _LOG.info("window made", extra={"fields": said})
         notes.update(dict.fromkeys(patch.notes))
         _finish(writing, report, so_far)
         for at, (frame, samples) in enumerate(zip(window, patch.samples, strict=True)):
@@ -248,6 +255,8 @@ def _manifest(
 def _discarded_on_error(ledger: Ledger) -> Iterator[None]:
     try:
         yield
+    except DiskError:  # there may be room again: the daemon lets the job go on then, or has this swept
+        raise
     except BaseException:
         ledger.discard()
         raise

@@ -13,8 +13,9 @@ from typing import Annotated
 import msgspec
 
 from secondtake.errors import UsageError
+from secondtake.home import Home
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "models_folder", "setting_sources"]
 
 _TABLE = "daemon"
 _PREFIX = "SECONDTAKE_"
@@ -53,14 +54,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A worker whose job makes no progress for so long is killed."""
     cache_bytes: Annotated[int, msgspec.Meta(ge=0)] = 20 * 1024**3
     """Most bytes of patches and converted movies to keep."""
+    min_free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1024**3
+    """No job is begun while a disk that it writes to has less free; 0 does not look."""
+    ballast_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)] = 64 * 1024**2
+    """Space that is kept for a full disk, so that the journal can note what happened; 0 keeps none."""
     roots: tuple[str, ...] = ()
     """Folders that jobs may name, after symbolic links are followed; none is everything, for local clients only."""
     tcp: str = ""
     """Listen here too, as `127.0.0.1:0`, always with CURVE; "" does not."""
+    client_jobs: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    """Jobs a client over tcp may have waiting or running; 0 is no limit. The user's own clients have none."""
+    client_pixels: Annotated[int, msgspec.Meta(ge=0)] = 200_000_000_000
+    """Pixels a job of such a client may ask for, over all frames; 0 is no limit."""
+    client_plate_bytes: Annotated[int, msgspec.Meta(ge=0)] = 2 * 1024**4
+    """Bytes of plate files such a job may read; 0 is no limit."""
+    client_run_s: Annotated[float, msgspec.Meta(ge=0, le=31_536_000)] = 86_400.0
+    """A job of such a client fails after it ran so long; 0 is no limit."""
     log_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 5 * 1024 * 1024
     """Size at which a log file is put aside."""
     log_files: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     """Log files put aside at most."""
+    models: str = ""
+    """Folder of the records of installed models, as one that a farm shares; "" is `models` in the data folder."""
+    metrics_file: str = ""
+    """Write figures for Prometheus to this file; "" does not."""
 
 
 def load_settings(file: Path, *, environment: Mapping[str, str] | None = None) -> Settings:
@@ -70,7 +87,26 @@ def load_settings(file: Path, *, environment: Mapping[str, str] | None = None) -
     for name in Settings.__struct_fields__:
         _check_value(name, values, file)
     values.update(_from_environment(os.environ if environment is None else environment))
-    return msgspec.convert(values, Settings)
+    settings = msgspec.convert(values, Settings)
+    for name in ("metrics_file", "models"):
+        if (given := getattr(settings, name)) and not Path(given).is_absolute():
+            raise UsageError(f"The setting '{name}' is no absolute path", remedy="Give the whole path", path=file)
+    return settings
+
+
+def models_folder(home: Home, settings: Settings) -> Path:
+    """Where the records of installed models lie."""
+    return Path(settings.models) if settings.models else home.data / "models"
+
+
+def setting_sources(file: Path, *, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting comes from: `default`, `file`, or the name of its variable. Raises UsageError."""
+    values, variables = _table(file), os.environ if environment is None else environment
+    found = {}
+    for name in Settings.__struct_fields__:
+        variable = _PREFIX + name.upper()
+        found[name] = variable if variable in variables else "file" if name in values else "default"
+    return found
 
 
 def _table(file: Path) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """A worker process (`python -m secondtake_daemon.worker`): it takes jobs, one at a time, and owns all pixels.
 
-It may be killed at any moment. It ends when its stdin closes, so it never outlives the daemon.
+It may be killed at any moment. It ends when its stdin closes, so it never outlives the daemon. It fences itself in
+before any image library is loaded, because the fence holds only for threads that are started behind it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ from msgspec.structs import replace
 from secondtake.errors import Cancelled, EngineFault, SecondTakeError
 from secondtake.figures import Figures
 from secondtake.messages import Phase
+from secondtake_daemon.heap import keep_together
+from secondtake_daemon.models import shelf
 from secondtake_daemon.pipe import (
     Beat,
     CancelJob,
@@ -36,8 +39,13 @@ from secondtake_daemon.pipe import (
     ToWorker,
     WorkerReady,
 )
-from secondtake_daemon.pipeline import Folders, render_fix
+from secondtake_daemon.roots import fence
+from secondtake_daemon.sandbox import enter
 from secondtake_daemon.takes.leftovers import scratch_folder
+from secondtake_daemon.worker_log import log_to_stderr
+
+if TYPE_CHECKING:
+    from secondtake_daemon.pipeline import Folders
 
 __all__ = ["main"]
 
@@ -123,22 +131,21 @@ class JobReport:
 
 def main() -> None:
     """Serve the daemon until it is gone."""
-    arguments = argparse.ArgumentParser(prog="secondtake-worker")
-    arguments.add_argument("--cache", type=Path, required=True, help="folder for patches, converted movies, scratch")
-    arguments.add_argument("--takes", type=Path, required=True, help="folder of the registry of takes")
-    arguments.add_argument("--models", type=Path, help="folder of the records of installed models")
-    arguments.add_argument("--cache-bytes", type=int, required=True, help="most bytes of finished patches to keep")
-    arguments.add_argument("--root", type=Path, action="append", default=[], help="jobs may only name files below")
-    options = arguments.parse_args()
+    options = _arguments()
     roots = tuple(root.resolve() for root in options.root)
+    _die_with_parent()
+    keep_together()
+    log_to_stderr()
+    _fence_in(roots, own=(options.cache, options.takes), models=options.models)
+    from secondtake_daemon.pipeline import Folders
+
     folders = Folders(
         cache=options.cache,
         takes=options.takes,
-        cache_bytes=options.cache_bytes,
         models=options.models,
+        cache_bytes=options.cache_bytes,
         roots=roots,
     )
-    _die_with_parent()
     line = _take_stdout()
     threading.Thread(target=line.listen, daemon=True).start()
     threading.Thread(target=line.beat, daemon=True).start()
@@ -147,11 +154,40 @@ def main() -> None:
         _run(line.jobs.get(), line, folders)
 
 
+def _arguments() -> argparse.Namespace:
+    arguments = argparse.ArgumentParser(prog="secondtake-worker")
+    arguments.add_argument("--cache", type=Path, required=True, help="folder for patches, converted movies, scratch")
+    arguments.add_argument("--takes", type=Path, required=True, help="folder of the registry of takes")
+    arguments.add_argument("--models", type=Path, help="folder of the records of installed models")
+    arguments.add_argument("--cache-bytes", type=int, required=True, help="most bytes of finished patches to keep")
+    arguments.add_argument("--root", type=Path, action="append", default=[], help="jobs may only name files below")
+    return arguments.parse_args()
+
+
+def _fence_in(roots: tuple[Path, ...], *, own: tuple[Path, ...], models: Path | None) -> None:
+    """Shut out what a job has no business with. Without it no file is opened: an error here ends the worker.
+
+    Models that are added later are out of reach, with roots, until the next worker.
+    """
+    installed = shelf.models(models) if models is not None else ()
+    readable = (models, *(Path(model.folder) for model in installed)) if models is not None else ()
+    for folder in own:
+        folder.mkdir(parents=True, exist_ok=True)
+    fence(roots, own=own)
+    state = enter(roots=roots, own=own, readable=readable, uses_gpu=bool(installed))
+    if not state.is_whole:
+        sys.stderr.write(f"worker {os.getpid()}: fenced in with {state}\n")
+
+
 def _run(order: RunJob, line: Line, folders: Folders) -> None:
+    from secondtake_daemon.job.limits import check_limits
+    from secondtake_daemon.pipeline import render_fix
+
     job = order.request.job
     os.environ["OCIO"] = order.request.ocio  # the sender's configuration, not the one of whoever started the daemon
     line.send(JobStarted(job=job))
     try:
+        check_limits(order.request, order.limits)
         result = render_fix(order.request, take=order.take, folders=folders, report=JobReport(line, job))
     except SecondTakeError as error:
         line.send(JobFailed(job=job, error=error.body()))
@@ -182,11 +218,7 @@ def _take_stdout() -> Line:
 
 
 def _die_with_parent() -> None:
-    """On Linux the kernel kills us with the daemon, elsewhere the closed pipe does. No core files of plates."""
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """On Linux the kernel kills us with the daemon, elsewhere the closed pipe does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -54,6 +54,7 @@ from secondtake.messages import (
     Watch,
     Welcome,
 )
+from secondtake.pairing import remote_endpoint
 from secondtake.process import is_same_process
 from secondtake.wire import Question
 
@@ -101,13 +102,19 @@ class Client:
         protocol: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX),
         endpoint: Endpoint | None = None,
         keys: KeyPair | None = None,
+        daemon: str = "",
     ) -> Client:
         """Find the daemon of a home (start it if allowed) and greet it.
 
         home: root of a home; None is SECONDTAKE_HOME or the user's own. endpoint, keys: a daemon elsewhere, by tcp;
-        it is never started from here. timeout_s: limit of each later call.
-        Raises DaemonLost if none runs or none answers, Incompatible if no protocol version is common.
+        it is never started from here. daemon: the same, by the name it was joined under (`secondtake.pairing`); else
+        SECONDTAKE_DAEMON may name one. timeout_s: limit of each later call.
+        Raises DaemonLost if none runs or none answers, Incompatible if no protocol version is common, NotFound for a
+        daemon that was not joined.
         """
+        daemon = daemon or ("" if endpoint else os.environ.get("SECONDTAKE_DAEMON", ""))
+        if daemon:
+            endpoint = remote_endpoint(Home.find(home), daemon)
         hello = Hello(protocol_min=protocol[0], protocol_max=protocol[1], client=client, pid=os.getpid())
         made = cls(
             Home.find(home),

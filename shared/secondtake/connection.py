@@ -13,13 +13,14 @@ from secondtake.keys import KeyPair
 from secondtake.messages import Event, Hello, Refused, Welcome
 from secondtake.wire import ANSWER_BYTES, REQUEST_ID_BYTES, Answer, Question, pack, read_answer, split
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "notice_the_dead"]
 
 _RECONNECT_FIRST_MS = 20
 _RECONNECT_MOST_MS = 2_000
 _LOOK_MS = 200
-_HEARTBEAT_MS = 1_000
-_HEARTBEAT_TIMEOUT_MS = 5_000
+_HANDSHAKE_MS = 5_000
+_QUIET_S = 3
+_PROBES = 3
 
 
 class Connection:
@@ -95,7 +96,10 @@ class Connection:
         patience_ms = min(_left_ms(deadline_s), _LOOK_MS) if self._is_greeted else _left_ms(deadline_s)
         if not self._socket.poll(patience_ms, zmq.POLLOUT):
             raise DaemonLost("The daemon cannot be reached", remedy="Start it with `secondtake daemon start`")
-        self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
+        try:
+            self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
+        except zmq.Again as error:  # it went between the look and the word
+            raise DaemonLost("The daemon hung up", remedy="Look at `secondtake daemon status`") from error
 
     def _await_input(self, deadline_s: float) -> None:
         """Raises DaemonLost in time, and soon after the other end is gone: then nothing can be written either."""
@@ -128,9 +132,21 @@ def _set_options(socket: zmq.Socket[bytes]) -> None:
     socket.maxmsgsize = ANSWER_BYTES + 1024
     socket.reconnect_ivl = _RECONNECT_FIRST_MS
     socket.reconnect_ivl_max = _RECONNECT_MOST_MS
-    socket.heartbeat_ivl = _HEARTBEAT_MS
-    socket.heartbeat_timeout = socket.heartbeat_ttl = _HEARTBEAT_TIMEOUT_MS
-    socket.handshake_ivl = _HEARTBEAT_TIMEOUT_MS
+    socket.handshake_ivl = _HANDSHAKE_MS
+    notice_the_dead(socket)
+
+
+def notice_the_dead(socket: zmq.Socket[bytes]) -> None:
+    """Let the system find out, over tcp, that a machine vanished without a word; over ipc it always knows.
+
+    Not ZeroMQ's own heartbeats: libzmq 4.3.5 ends the whole process when one is due on a connection that broke while
+    its queue was full (zeromq/libzmq#4364, #4767).
+    """
+    socket.tcp_keepalive = 1
+    socket.tcp_keepalive_idle = _QUIET_S
+    socket.tcp_keepalive_intvl = _QUIET_S
+    socket.tcp_keepalive_cnt = _PROBES
+    socket.tcp_maxrt = _QUIET_S * (_PROBES + 1) * 1_000
 
 
 def _left_ms(deadline_s: float) -> int:

@@ -7,14 +7,16 @@ file of a dead process, of a process id used again, of another machine, or half 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from secondtake import disk
 from secondtake.home import Home
-from secondtake.process import is_same_process
+from secondtake.process import is_same_process, process_start
 
 __all__ = ["Endpoint", "Runtime", "find_daemon", "read_runtime", "write_private"]
 
@@ -63,14 +65,33 @@ def find_daemon(home: Home) -> Runtime | None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a small file in one step; only its owner may read it (0600). Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    """Durably replace a small file in one step; only its owner may read it (0600). Raises OSError.
+
+    Several processes may do so at once, and the last one wins.
+    """
+    _drop_dead_parts(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+        disk.write(part, lambda new: _write_new(new, content))
+        disk.sync_file(part)
+        disk.replace(part, path)
+        disk.sync_folder(path.parent)
     except OSError:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            disk.unlink(part)
         raise
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _drop_dead_parts(path: Path) -> None:
+    """Remove what killed processes left beside a file: it may hold half a secret."""
+    prefix, suffix = f".{path.name}.", ".part"
+    for left in path.parent.glob(f"{prefix}*{suffix}"):
+        pid = left.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not process_start(int(pid)):
+            with suppress(OSError):
+                disk.unlink(left)

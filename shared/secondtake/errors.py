@@ -117,7 +117,7 @@ class DaemonLost(SecondTakeError):
 
 
 class Busy(DaemonLost):
-    """The daemon's queue is full; try again later."""
+    """The daemon's queue, or this client's share of it, is full; try again later."""
 
     code = "busy"
 
@@ -185,7 +185,7 @@ class NotFound(BadInput):
 
 
 class TooLarge(BadInput):
-    """A message is over the size limit."""
+    """A message is over the size limit, or a job over what its client may have."""
 
     code = "too_large"
 

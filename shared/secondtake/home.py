@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from secondtake import disk
 from secondtake.errors import DiskError
 
 __all__ = ["Home"]
@@ -85,7 +86,7 @@ def private_folder(folder: Path) -> None:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        disk.make_folders(folder, mode=0o700)
     except OSError as error:
         raise DiskError(
             f"The folder cannot be made ({error.strerror})",

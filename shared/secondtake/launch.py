@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,16 +14,19 @@ from typing import IO
 
 import msgspec
 
+from secondtake._version import __version__
 from secondtake.endpoint import Runtime, find_daemon
 from secondtake.errors import DaemonLost, SecondTakeError
 from secondtake.home import Home
+from secondtake.process import process_start
 
-__all__ = ["START_TIMEOUT_S", "Launcher", "daemon_command", "ensure_daemon"]
+__all__ = ["START_TIMEOUT_S", "Launcher", "daemon_command", "ensure_daemon", "is_newer", "read_launcher"]
 
 START_TIMEOUT_S = 10.0
 _LOOK_S = 0.01
 _ERROR_LOG = "daemon.err"
 _ERROR_LOG_BYTES = 1024 * 1024
+_VERSION = re.compile(r"(\d+(?:\.\d+)*)([-.]?[a-z].*)?")
 
 
 class Launcher(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,14 +38,18 @@ class Launcher(msgspec.Struct, frozen=True, kw_only=True):
 def ensure_daemon(home: Home, *, timeout_s: float = START_TIMEOUT_S, owner_pid: int | None = None) -> Runtime:
     """The daemon of this home; started first if none runs. With an owner it ends when that process ends.
 
-    Many programs may call this at once: one daemon wins, the others leave at once and all find the same one.
+    Many programs may call this at once: one daemon wins, the others leave at once and all find the same one. One of an
+    older version than ours gives way to ours (`service/takeover.py`); if it does not, it serves.
     Raises DaemonLost if none can be found in time, with the reason the new process gave.
     """
     deadline_s = time.monotonic() + timeout_s
     runtime = find_daemon(home)
     attempt: _Attempt | None = None
-    while runtime is None:
-        if attempt is None or attempt.has_left():
+    while runtime is None or _gives_way(runtime):
+        has_left = attempt is not None and attempt.has_left()
+        if runtime is not None and (has_left or time.monotonic() > deadline_s):
+            break
+        if attempt is None or has_left:
             attempt = _Attempt(home, owner_pid=owner_pid)
         if time.monotonic() > deadline_s:
             raise DaemonLost(
@@ -56,21 +64,47 @@ def ensure_daemon(home: Home, *, timeout_s: float = START_TIMEOUT_S, owner_pid: 
     return runtime
 
 
+def is_newer(version: str, *, than: str) -> bool:
+    """True if the one version is surely newer: nothing is replaced on a guess. A release is newer than its previews."""
+    mine, theirs = _VERSION.fullmatch(version), _VERSION.fullmatch(than)
+    return mine is not None and theirs is not None and _rank(mine) > _rank(theirs)
+
+
+def _rank(version: re.Match[str]) -> tuple[tuple[int, ...], bool]:
+    numbers = [int(part) for part in version[1].split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers), version[2] is None
+
+
+def _gives_way(runtime: Runtime) -> bool:
+    """True if our own daemon, not one that a launcher file names, is newer than the one that runs."""
+    return is_newer(__version__, than=runtime.version) and _has_daemon()
+
+
+def _has_daemon() -> bool:
+    return bool(sys.executable) and importlib.util.find_spec("secondtake_daemon") is not None
+
+
 def daemon_command(home: Home) -> list[str]:
     """The command that runs a daemon: this Python if it has the daemon, else the one in the launcher file."""
     # -P: the working folder must not be a place to import from.
     arguments = ["-P", "-m", "secondtake_daemon.service"]
-    if sys.executable and importlib.util.find_spec("secondtake_daemon") is not None:
+    if _has_daemon():
         return [sys.executable, *arguments]
+    return [read_launcher(home).python, *arguments]
+
+
+def read_launcher(home: Home) -> Launcher:
+    """The launcher file. Raises DaemonLost if there is none that can be read."""
     try:
-        launcher = msgspec.json.decode(home.launcher_file.read_bytes(), type=Launcher)
-    except (OSError, msgspec.MsgspecError) as error:
+        return msgspec.json.decode(home.launcher_file.read_bytes(), type=Launcher)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DaemonLost(
             "The daemon cannot be started: this Python does not have it, and no launcher file says which one does",
             remedy="Run `secondtake daemon start` once where Second Take is installed",
             path=home.launcher_file,
         ) from error
-    return [launcher.python, *arguments]
 
 
 class _Attempt:
@@ -81,7 +115,7 @@ class _Attempt:
         self._log = home.logs / _ERROR_LOG
         command = [*daemon_command(home), "--autostart"]
         if owner_pid is not None:
-            command += ["--owner", str(owner_pid)]
+            command += ["--owner", f"{owner_pid}:{process_start(owner_pid)}".rstrip(":")]
         with _open_log(self._log) as log:
             self._log_begin = log.tell()
             self._process = _spawn(command, home, log)

@@ -37,6 +37,7 @@ __all__ = [
     "Message",
     "Ok",
     "Operation",
+    "Pair",
     "Phase",
     "Proof",
     "Quality",
@@ -249,6 +250,8 @@ class JobView(Value, frozen=True, kw_only=True):
     error: ErrorBody | None = None
     parent: str = ""
     """Id of the take it works on; "" is the plate."""
+    waits: str = ""
+    """While it is queued: what it waits for besides its turn, in one sentence; "" is nothing."""
 
 
 class WorkerView(Value, frozen=True, kw_only=True):
@@ -394,6 +397,15 @@ class Stop(Message, frozen=True, kw_only=True):
     """End the daemon. Running jobs go back to the queue, unless `drain` waits for them. Answer: Ok."""
 
     drain: bool = False
+    successor: bool = False
+    """Another daemon takes over at once: who watches a job shall look for it."""
+
+
+class Pair(Message, frozen=True, kw_only=True):
+    """Enter this client's own key, over a connection made with a one-time code (`secondtake.pairing`). Answer: Ok."""
+
+    public: str
+    """Public CURVE key, z85."""
 
 
 class Ok(Message, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from secondtake.messages import (
     ListJobs,
     Message,
     Ok,
+    Pair,
     Refused,
     Status,
     StatusReply,
@@ -54,7 +55,7 @@ QUESTION_BYTES = 256 * 1024
 ANSWER_BYTES = 16 * 1024 * 1024
 """Largest body a client takes: a finished take names each of its files."""
 
-Question = Hello | Submit | Watch | Cancel | ListJobs | ListEngines | Status | Stop
+Question = Hello | Submit | Watch | Cancel | ListJobs | ListEngines | Status | Stop | Pair
 Answer = Welcome | Accepted | Refused | Event | Jobs | Engines | StatusReply | Ok
 
 _encoder = msgspec.json.Encoder()

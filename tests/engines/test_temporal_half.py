@@ -65,3 +65,40 @@ def test_vectors_are_halved() -> None:
     shot = shot_of(8, 6)
     shot.vectors = np.full((1, 6, 8, 4), 6, np.float32)
     assert HalfShot(shot).motion(1001, Box(0, 0, 4, 3)) == pytest.approx(3)
+
+
+class CountedShot(ArrayShot):
+    """Counts the first looks at a frame: a column, for which a shot on files decodes all rows."""
+
+    decoded = 0
+
+    def plate(self, frame: int, box: Box) -> np.ndarray:
+        self.decoded += box.width == 1 and box.height == self.bounds.height
+        return super().plate(frame, box)
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 6), (9, 201)])
+def test_parts_are_those_of_the_whole_and_read_once(width: int, height: int) -> None:
+    """201 rows are several strips, of which the last is odd."""
+    inner = shot_of(width, height, (3, -2))
+    shot = CountedShot(inner.plates, inner.holes, corner=(3, -2))
+    half = HalfShot(shot)
+    padded = np.pad(inner.plates[0], ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    wanted = padded.reshape(half.bounds.height, 2, half.bounds.width, 2, 3).mean(axis=(1, 3))
+    for box in (half.bounds, Box(1, half.bounds.height - 2, 3, 2), Box(0, 1, 2, 1)):
+        np.testing.assert_allclose(half.plate(1001, box), wanted[box.within(half.bounds)], rtol=1e-5)
+    assert shot.decoded == 1
+
+
+def test_only_so_many_frames_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    plates = rng.random((5, 20, 16, 3), np.float32)
+    monkeypatch.setattr("secondtake_daemon.engines.temporal.half._HELD_BYTES", 3 * 10 * 8 * 16)
+    shot = CountedShot(plates, np.zeros((5, 20, 16), np.float32))
+    half = HalfShot(shot)
+    first = [half.plate(frame, half.bounds).copy() for frame in shot.frames]
+    assert shot.decoded == 5
+    np.testing.assert_array_equal(half.plate(shot.frames[-1], half.bounds), first[-1])
+    assert shot.decoded == 5
+    np.testing.assert_array_equal(half.plate(shot.frames[0], half.bounds), first[0])
+    assert shot.decoded == 6

@@ -30,8 +30,10 @@ FRAMES = [1001, 1002, 1003, 1004]
 
 @pytest.fixture(scope="module")
 def home(make_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
-    """One home, and so one daemon, for all tests of this file."""
+    """One home, and so one daemon, for all tests of this file. Jobs do not wait for a disk with more room."""
     with make_home() as root:
+        (root / "config").mkdir()
+        (root / "config" / "settings.toml").write_text("[daemon]\nmin_free_bytes = 0\n")
         yield root
 
 

@@ -132,9 +132,7 @@ def test_added_verified_accepted_removed(folder: Path, tmp_path: Path) -> None:
     raw[-1] ^= 1
     (folder / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(raw)
     shelf.check_there(model)  # looks at sizes only
-    assert shelf.differing(model, step=lambda done, total: None) == [
-        "transformer/diffusion_pytorch_model.safetensors"
-    ]
+    assert shelf.differing(model, step=lambda done, total: None) == ["transformer/diffusion_pytorch_model.safetensors"]
     (folder / "transformer" / "config.json").write_text("{} ")
     with pytest.raises(BadInput, match="not the one that was added"):
         shelf.check_there(model)

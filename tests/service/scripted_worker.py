@@ -2,7 +2,8 @@
 
 Words of the instruction: `frames=N` (default 3), `frame_s=S`, `crash_at=N` (SIGKILL at frame N), `crash_times=N`,
 `die_early` (before it says started), `hang_at=N` (no progress, beats go on), `mute` (no beats, no progress),
-`deaf` (ignores cancel), `stay` (ignores quit), `nonsense` (not JSON), `endless` (a line without an end), `fail`.
+`deaf` (ignores cancel), `stay` (ignores quit), `nonsense` (not JSON), `endless` (a line without an end), `fail`,
+`size=N` (bytes of a frame), `print=TEXT` (on stderr), `helper` (starts a process that sleeps; its id is in `helpers`).
 
 Finished frames stay as files in the output folder, as finished windows do; `starts` there counts the attempts.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from secondtake.errors import BadMatte, Cancelled, SecondTakeError
+from secondtake.errors import BadMatte, Cancelled, DiskError, SecondTakeError
 from secondtake.messages import FixResult, Phase, Proof
 from secondtake_daemon.pipe import (
     Beat,
@@ -33,6 +35,7 @@ from secondtake_daemon.pipe import (
     ToWorker,
     WorkerReady,
 )
+from secondtake_daemon.store.io import replace_bytes
 from secondtake_daemon.takes.leftovers import LedgerHead, ledger_path
 
 _lock = threading.Lock()
@@ -74,13 +77,22 @@ def work(order: RunJob) -> FixResult:
     with (out / "starts").open("a") as starts:
         starts.write(f"{os.getpid()}\n")
     attempt = len((out / "starts").read_text().splitlines())
+    if "print" in _words:
+        sys.stderr.write(_words["print"] + "\n")
+        sys.stderr.flush()
+    if "helper" in _words:
+        helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (out / "helpers").write_text(str(helper.pid))
     total = int(_words.get("frames", 3))
     for frame in range(1, total + 1):
         file = out / f"{request.shot}.{take}.{frame}.exr"
         if file.exists():
             continue
         obey(request.job, frame, attempt)
-        file.write_text(str(os.getpid()))
+        if "size" in _words:
+            replace_bytes(file, str(os.getpid()).encode().ljust(int(_words["size"])))
+        else:
+            file.write_text(str(os.getpid()))
         say(JobProgress(job=request.job, phase=Phase.RENDER, frame=frame, done=frame, total=total))
     ledger_path(out, take).unlink()
     files = tuple(str(out / f"{request.shot}.{take}.{frame}.exr") for frame in range(1, total + 1))
@@ -129,7 +141,7 @@ def main() -> None:
         try:
             result = work(order)
         except SecondTakeError as error:
-            for left in Path(order.request.out).glob(f"*{order.take}.*"):
+            for left in () if isinstance(error, DiskError) else Path(order.request.out).glob(f"*{order.take}.*"):
                 left.unlink()
             say(JobFailed(job=order.request.job, error=error.body()))
         else:

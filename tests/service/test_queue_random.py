@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
-from secondtake.errors import BadMatte, Cancelled
+from secondtake.errors import BadMatte, Cancelled, DiskError
 from secondtake.messages import FixResult, JobState, JobView, Operation, Phase, Proof
 from secondtake_daemon.service.events import (
     Beaten,
@@ -16,11 +16,13 @@ from secondtake_daemon.service.events import (
     Event,
     Failed,
     KillWorker,
+    NoRoom,
     Notify,
     Paused,
     Progress,
     QuitWorker,
     Record,
+    RoomSeen,
     SendCancel,
     SendJob,
     StartWorker,
@@ -48,7 +50,7 @@ RESULT = FixResult(
 SETTINGS = Settings(workers=3, max_attempts=2, queue_jobs=6, hang_timeout_s=40.0, beat_timeout_s=20.0)
 
 
-WORDS = st.sampled_from(["start", "start", "move", "done", "fail", "give up"])
+WORDS = st.sampled_from(["start", "start", "move", "done", "fail", "give up", "disk"])
 
 
 class Life(RuleBasedStateMachine):
@@ -80,6 +82,8 @@ class Life(RuleBasedStateMachine):
                     assert job not in self.alive.values(), "two workers on one job"
                     assert job not in self.sweeping
                     assert job not in self.ended
+                    lone = [each for each in [job, *self.alive.values()] if each and self.is_poison(each)]
+                    assert not lone or not any(self.alive.values()), "poison beside another job"
                     self.alive[worker] = job
                 case SendCancel(worker, job):
                     assert self.alive[worker] == job
@@ -135,7 +139,10 @@ class Life(RuleBasedStateMachine):
         if not job:
             self.feed(Beaten(worker))
             return
-        if word == "start" or job not in self.begun:
+        if word == "disk" and job not in self.begun:
+            self.alive[worker] = ""
+            self.feed(NoRoom(worker, job, "no room"))
+        elif word == "start" or job not in self.begun:
             self.begun.add(job)
             self.feed(WorkerStarted(worker, job))
         elif word == "move":
@@ -143,7 +150,9 @@ class Life(RuleBasedStateMachine):
         else:
             self.alive[worker] = ""
             if job not in self.ended:
-                error = BadMatte("x") if word == "fail" else Cancelled("x")
+                errors = {"fail": BadMatte("x"), "disk": DiskError("The disk is full")}
+                error = errors.get(word, Cancelled("x"))
+                self.begun.discard(job)
                 self.feed(Done(worker, job, RESULT) if word == "done" else Failed(worker, job, error.body()))
 
     @precondition(lambda self: self.alive)
@@ -173,7 +182,15 @@ class Life(RuleBasedStateMachine):
 
     @rule(luck=st.integers(0, 5))
     def disk(self, luck: int) -> None:
-        self.feed(Paused(luck == 5))
+        self.feed(Paused(luck == 5, "full" if luck == 5 else ""))
+
+    @rule(has_room=st.booleans())
+    def disks_are_looked_at(self, has_room: bool) -> None:
+        for job, _ in self.queue.parked():
+            self.feed(RoomSeen(job, "" if has_room else "no room"))
+
+    def is_poison(self, job: str) -> bool:
+        return self.journal[job].view.attempts >= 1  # of two
 
     @rule(luck=st.integers(0, 15))
     def daemon_is_killed(self, luck: int) -> None:
@@ -224,6 +241,7 @@ class Life(RuleBasedStateMachine):
             for job in list(self.sweeping):
                 self.sweeping.discard(job)
                 self.feed(Swept(job))
+            self.disks_are_looked_at(True)
         assert set(self.ended) == set(self.journal)
         assert len(self.queue) == 0
         for job, state in self.ended.items():

@@ -12,7 +12,23 @@ import typer
 
 from secondtake._version import __version__
 from secondtake.errors import Cancelled, SecondTakeError, UsageError
-from secondtake_daemon.cli import cache, compare, daemon, demo, doctor, export, fix, jobs, replay, takes, tend, track
+from secondtake_daemon.cli import (
+    cache,
+    clients,
+    compare,
+    daemon,
+    demo,
+    doctor,
+    export,
+    fix,
+    jobs,
+    logs,
+    models,
+    replay,
+    takes,
+    tend,
+    track,
+)
 from secondtake_daemon.cli.output import Answer, Output, give_up_pipe
 from secondtake_daemon.cli.run import run as run_edit
 
@@ -81,12 +97,15 @@ def _app() -> typer.Typer:
         "jobs": jobs.jobs,
         "cancel": jobs.cancel,
         "engines": jobs.engines,
+        "logs": logs.logs,
         "doctor": doctor.doctor,
         "demo": demo.demo,
     }
     for name, verb in verbs.items():
         app.command(name, epilog=_EVERYWHERE)(verb)
+    app.add_typer(models.app, name="models", epilog=_EVERYWHERE)
     app.add_typer(cache.app, name="cache", epilog=_EVERYWHERE)
+    app.add_typer(clients.app, name="clients", epilog=_EVERYWHERE)
     app.add_typer(daemon.app, name="daemon", epilog=_EVERYWHERE)
     return app
 

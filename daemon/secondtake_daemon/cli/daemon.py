@@ -10,6 +10,7 @@ from secondtake.client import Client
 from secondtake.endpoint import find_daemon
 from secondtake.errors import DaemonLost
 from secondtake.home import Home
+from secondtake.launch import ensure_daemon
 from secondtake.messages import StatusReply
 from secondtake_daemon.cli.fix import CLIENT_NAME
 from secondtake_daemon.cli.output import Answer, Output
@@ -32,20 +33,35 @@ class _StopAnswer(Answer, frozen=True, kw_only=True):
     """False if none ran."""
 
 
+_OwnerOption = Annotated[
+    str,
+    typer.Option(
+        metavar="PID[:STARTTIME]|auto|none",
+        help="End with this process; auto: with this shell, or the program that started this session.",
+    ),
+]
+
+
 @app.command()
-def run(context: typer.Context) -> None:
+def run(context: typer.Context, owner: _OwnerOption = "none") -> None:
     """Run the daemon in the foreground, until it is told to stop."""
     from secondtake_daemon.service.__main__ import main
 
-    status = main([])
+    status = main(["--owner", owner])
     output: Output = context.obj
     output.answer(_RunAnswer(exit_status=status))
     raise typer.Exit(status)
 
 
 @app.command()
-def start(context: typer.Context) -> None:
-    """Start the daemon in the background, unless it runs already."""
+def start(context: typer.Context, owner: _OwnerOption = "none") -> None:
+    """Start the daemon in the background, unless it runs already (with the owner it has, or none)."""
+    from secondtake_daemon.service.owner import Owner
+
+    watched = Owner.parse(owner)
+    if watched is not None:
+        ensure_daemon(Home.find(), owner_pid=watched.pid)
+        watched.close()
     with Client.connect(client=CLIENT_NAME) as client:
         _say(client.status(), context.obj)
 

@@ -25,7 +25,7 @@ from secondtake_daemon.cli.asked import Asked, request_of
 from secondtake_daemon.cli.interrupt import CancelOnInterrupt
 from secondtake_daemon.cli.knowledge import frames_of, knowledge_line
 from secondtake_daemon.cli.output import Answer, Output
-from secondtake_daemon.cli.progress import display, words
+from secondtake_daemon.cli.progress import display, said
 
 __all__ = ["CLIENT_NAME", "FixAnswer", "fix", "run_fix"]
 
@@ -174,7 +174,7 @@ def run_fix(request: FixRequest, *, output: Output, autostart: bool) -> FixResul
     ):
         view = client.submit(request)
         for view in client.watch(request.job):
-            shown.show(words(view), done=view.done, total=view.total, frame=view.frame)
+            shown.show(said(view), done=view.done, total=view.total, frame=view.frame)
     return _result(view)
 
 

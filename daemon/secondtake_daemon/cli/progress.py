@@ -3,6 +3,7 @@ two a second."""
 
 from __future__ import annotations
 
+import re
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -13,10 +14,10 @@ from secondtake_daemon.cli.output import Output
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["Display", "display", "words"]
+__all__ = ["Display", "display", "said", "words"]
 
 _LINE_PAUSE_S = 0.5
-_BROKEN_OFF = ("queued again", "failed", "cancelled")
+_BROKEN_OFF = re.compile(r"(queued again|failed|cancelled)$|\bwaits (for|until) ")
 """What can follow a phase that did not come to its end."""
 
 
@@ -41,8 +42,13 @@ def display(output: Output) -> Display:
 def words(view: JobView) -> str:
     """What a job does just now, in a word or two."""
     if view.state is JobState.QUEUED:
-        return "queued" if not view.attempts else "queued again"
+        return "waits" if view.waits else "queued" if not view.attempts else "queued again"
     return view.phase.value if view.phase is not None and view.state is JobState.RUNNING else view.state.value
+
+
+def said(view: JobView) -> str:
+    """The same, and what it waits for."""
+    return view.waits[:1].lower() + view.waits[1:] if view.waits else words(view)
 
 
 class _Lines:
@@ -62,7 +68,7 @@ class _Lines:
         return None
 
     def show(self, what: str, *, done: int = 0, total: int = 0, frame: int | None = None) -> None:
-        if what != self._what and not what.endswith(_BROKEN_OFF):
+        if what != self._what and not _BROKEN_OFF.search(what):
             self._end_phase()
         text = f"{what} {done}/{total}" if total else what
         self._total = total

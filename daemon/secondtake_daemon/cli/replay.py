@@ -16,7 +16,8 @@ from secondtake_daemon.cli.fix import run_fix
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display
 from secondtake_daemon.cli.takes import TakeName, registry_root
-from secondtake_daemon.engines.catalogue import card_for, check_request
+from secondtake_daemon.engines.catalogue import Catalogue
+from secondtake_daemon.settings import load_settings, models_folder
 from secondtake_daemon.takes import registry
 from secondtake_daemon.takes.manifest import Manifest, load
 
@@ -88,7 +89,7 @@ def _require_inputs(old: Manifest, output: Output) -> None:
         changed = list(changed_inputs(old, step=step))
     error: SecondTakeError | None = None
     try:
-        check_request(old.request)
+        _catalogue().check_request(old.request)
     except SecondTakeError as raised:
         error = raised
     if changed:
@@ -118,7 +119,7 @@ def _changes(old: Manifest, new: Manifest) -> Iterator[str]:
         if before.plate_digest != now.plate_digest:
             yield f"Frame {before.frame} of the movie is decoded to other samples than before."
             break
-    if not card_for(new.engine.name).deterministic:
+    if not _catalogue().card_for(new.engine.name).deterministic:
         yield f"The engine '{new.engine.name}' does not promise the same samples twice."
 
 
@@ -165,3 +166,8 @@ def _not_the_same(old: Manifest, differing: Sequence[int], reasons: Sequence[str
         remedy=why.rstrip(".") or "Nothing that is recorded differs; please report this",
         path=path,
     )
+
+
+def _catalogue() -> Catalogue:
+    home = Home.find()
+    return Catalogue(models_folder(home, load_settings(home.settings_file)))

@@ -17,7 +17,7 @@ from secondtake.messages import JobView
 from secondtake_daemon.cli.fix import CLIENT_NAME
 from secondtake_daemon.cli.interrupt import CancelOnInterrupt
 from secondtake_daemon.cli.output import Answer, Output
-from secondtake_daemon.cli.progress import Display, display, words
+from secondtake_daemon.cli.progress import Display, display, said
 from secondtake_daemon.edits.attempts import Attempts
 from secondtake_daemon.edits.edit import Edit, EditShot
 from secondtake_daemon.edits.edit_file import load_edit
@@ -123,7 +123,7 @@ def _send(
     ):
 
         def on_view(shot: EditShot, view: JobView) -> None:
-            shown.show(f"{shot.name} {words(view)}", done=view.done, total=view.total, frame=view.frame)
+            shown.show(f"{shot.name} {said(view)}", done=view.done, total=view.total, frame=view.frame)
 
         maker = Maker(
             client, attempts, retry=retry, jobs=jobs, on_view=on_view, is_cancelled=lambda: interrupt.is_asked

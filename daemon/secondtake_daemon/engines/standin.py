@@ -40,7 +40,9 @@ class StandInEngine:
         self._switches = Switches.parse(job.options)
         _wait(self._switches.load_s, job)
         if self._switches.load_fails:
-            raise EngineFault("The stand-in engine was told to fail while loading")
+            raise EngineFault(
+                "The stand-in engine was told to fail while loading", remedy="Leave out its switch 'load_fails'"
+            )
         self._held = bytes(self._switches.memory_mib << 20) if self._switches.memory_mib else b""
 
     def generate(self, window: Window, job: Job) -> Patch:

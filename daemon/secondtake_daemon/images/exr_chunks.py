@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from secondtake.errors import BadImage
 from secondtake_daemon.images.exr_layout import ExrFile, ExrPart
+from secondtake_daemon.roots import check_opened
 
 __all__ = ["Chunk", "copy_bytes", "damaged", "leader", "leader_bytes", "opened", "read_chunks", "read_table"]
 
@@ -44,6 +45,7 @@ def opened(file: ExrFile) -> Iterator[BinaryIO]:
         reason = (error.strerror or str(error)).lower()
         raise BadImage(f"The file cannot be read ({reason})", remedy="Put it back", path=file.path) from error
     with handle:
+        check_opened(handle, file.path)
         status = os.fstat(handle.fileno())
         if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
             raise BadImage(

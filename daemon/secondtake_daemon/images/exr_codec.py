@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake.errors import BadImage
-from secondtake_daemon.images.exr_chunks import copy_bytes, damaged, leader, leader_bytes, opened, read_chunks
+from secondtake_daemon.images.exr_chunks import (
+    Chunk,
+    copy_bytes,
+    damaged,
+    leader,
+    leader_bytes,
+    opened,
+    read_chunks,
+)
 from secondtake_daemon.images.exr_header import MAGIC, Limits, parse
 from secondtake_daemon.images.exr_layout import Compression, ExrFile, ExrPart, Tiles
 from secondtake_daemon.images.exr_scanlines import ENCODED_HERE, scanline_chunks
@@ -147,12 +155,29 @@ def _write_small_file(scratch: BinaryIO, file: ExrFile, part: ExrPart, first: in
         starts = accumulate((chunk.end - chunk.start - length + kept for chunk in chunks), initial=0)
         table = [len(head) + 8 * len(chunks) + start for start in starts][:-1]
         scratch.write(head + struct.pack(f"<{len(table)}Q", *table))
+        if not file.is_multipart and not part.is_tiled:  # the checked leaders are those that the small file needs
+            for start, stop in _runs(chunks):
+                copy_bytes(handle, scratch, at=start, length=stop - start, path=file.path)
+            return
         for chunk in chunks:
             # Tiles are counted from the corner of the data window, which is now that of the band.
             index = chunk.number - first * across if part.is_tiled else chunk.number
             packed = chunk.end - chunk.start - length
             scratch.write(leader(part, index, packed, is_multipart=False))
             copy_bytes(handle, scratch, at=chunk.start + length, length=packed, path=file.path)
+
+
+def _runs(chunks: Iterable[Chunk]) -> Iterator[tuple[int, int]]:
+    """Spans of the file that hold chunks which follow each other there too: one copy each, instead of one a chunk."""
+    begun = end = 0
+    for chunk in chunks:
+        if chunk.start != end:
+            if end > begun:
+                yield begun, end
+            begun = chunk.start
+        end = chunk.end
+    if end > begun:
+        yield begun, end
 
 
 def _clean_header(part: ExrPart, box: Box) -> bytes:

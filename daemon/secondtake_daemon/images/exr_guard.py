@@ -17,6 +17,7 @@ from secondtake.errors import BadImage, MissingFrames
 from secondtake_daemon.images.exr_chunks import read_table
 from secondtake_daemon.images.exr_header import MAGIC, Fault, Header, Limits, Truncated, parse
 from secondtake_daemon.images.exr_layout import ExrFile, ExrPart
+from secondtake_daemon.roots import check_opened
 
 __all__ = ["LIMITS", "Limits", "inspect"]
 
@@ -28,12 +29,14 @@ _RENDER_AGAIN = "Render or copy this frame again"
 def inspect(path: Path, *, limits: Limits = LIMITS) -> ExrFile:
     """Parse headers and offset tables, check limits and completeness.
 
-    Raises MissingFrames if there is no such file, and BadImage, with the reason, for everything else.
+    Raises MissingFrames if there is no such file, BadInput if it lies outside the fence, and BadImage, with the
+    reason, for everything else.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
             raise BadImage("This is not a file", remedy="Give an OpenEXR file", path=path)
         with path.open("rb", buffering=0) as handle:
+            check_opened(handle, path)
             return _inspect(path, handle, limits)
     except FileNotFoundError as error:
         raise MissingFrames("The file is not there", remedy="Check its name", path=path) from error

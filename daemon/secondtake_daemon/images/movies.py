@@ -5,6 +5,7 @@ Frames are numbered from 1. A frame that is there is whole, so a conversion that
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ _CONTAINERS = {
 }
 _MOST_SIDE_PX = 32_768
 _MOST_PIXELS = 32_768 * 16_384
+_FREE_PIXELS = 64 << 20
+"""Of a frame that any file may have; above that a file must have some bytes for them."""
+_MOST_PIXELS_A_BYTE = 500
 _HALF_BITS = 10
 _HD_LINES = 720
 _DONE = "complete"
@@ -351,7 +355,9 @@ def _is_variable(times: list[int]) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    options = {"protocol_whitelist": "file"}
+    # FFmpeg looks at frames while it opens a file (MPEG apart), so it must know beforehand what is too large.
+    bound = {"max_pixels": str(_most_pixels(path))}
+    options = {"protocol_whitelist": "file", **bound}
     with av.open(str(path), format=container_of(path), options=options) as container:
         stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
         if stream is None or stream.codec_context is None:
@@ -359,8 +365,19 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         width, height = stream.codec_context.width, stream.codec_context.height
         if max(width, height) > _MOST_SIDE_PX or width * height > _MOST_PIXELS:
             raise _broken(path, f"its frames are {width} × {height}, too large to be read")
+        stream.codec_context.options = bound
         stream.thread_type = "AUTO"
         yield container, stream
+
+
+def _most_pixels(path: Path) -> int:
+    try:
+        status = path.stat()
+    except OSError:  # opening it will say what is wrong
+        return _FREE_PIXELS
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+        raise _broken(path, "it is not a file")
+    return min(_MOST_PIXELS, max(_FREE_PIXELS, _MOST_PIXELS_A_BYTE * status.st_size))
 
 
 @contextmanager

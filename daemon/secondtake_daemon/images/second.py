@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake.errors import BadImage
+from secondtake_daemon.images.complaints import complaint
 
 __all__ = ["Plane", "SecondImage", "SecondPart"]
 
@@ -80,7 +81,7 @@ class SecondImage:
         self.path = path
         opened = oiio.ImageInput.open(str(path))
         if opened is None or opened.format_name() != "openexr":
-            raise _unreadable(path, oiio.geterror())
+            raise _unreadable(path, complaint(oiio))
         self._input = opened
         try:
             self.parts = tuple(self._find_parts())
@@ -129,7 +130,7 @@ class SecondImage:
         else:
             read = self._input.read_scanlines(part.index, part.level, first, end, 0, channel, channel_end, code)
         if read is None or self._input.has_error:
-            raise _unreadable(self.path, self._input.geterror())
+            raise _unreadable(self.path, complaint(self._input))
         if read.dtype.kind not in "fu" or read.dtype.itemsize != unsigned.itemsize:
             raise BadImage(f"OpenImageIO gave {read.dtype} for a channel of type {kind}", path=self.path)
         shape = end - first, part.data.width, channel_end - channel
@@ -145,7 +146,7 @@ class SecondImage:
                 level += 1
             part += 1
         if self._input.has_error:
-            self._input.geterror()  # "no such part" is how the walk ends
+            complaint(self._input)  # "no such part" is how the walk ends
 
     def _part(self, index: int, level: int, spec: oiio.ImageSpec) -> SecondPart:
         if spec.deep:

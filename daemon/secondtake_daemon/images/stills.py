@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import OpenImageIO
 from numpy.typing import NDArray
 
 from secondtake.errors import BadImage
+from secondtake_daemon.images.complaints import complaint
 
 __all__ = ["SUFFIXES", "Still", "read_still"]
 
@@ -35,7 +37,10 @@ SUFFIXES = frozenset(_FORMATS)
 _MOST_SIDE_PX = 32_768
 _MOST_CHANNELS = 64
 _MOST_BYTES = 4 << 30
-_MOST_RATIO = 2_000
+_FREE_BYTES = 256 << 20
+"""What any file may decode to."""
+_MOST_RATIO = 8_000
+"""Decoded bytes, as floats, to bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +61,14 @@ def read_still(path: Path) -> Still:
     if kind is None:
         known = ", ".join(sorted(SUFFIXES))
         raise BadImage(f"Images of the kind '{path.suffix}' cannot be read", remedy=f"Use EXR or {known}", path=path)
-    try:
-        size_bytes = path.stat().st_size
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadImage(f"The image cannot be read ({reason})", remedy="Check the name", path=path) from error
+    size_bytes = _size_bytes(path)
     image = _open(path, kind)
     try:
         spec = image.spec()
         _check_size(spec, size_bytes, path)
         pixels = image.read_image(0, 0, 0, spec.nchannels, OpenImageIO.UNKNOWN)
         if pixels is None or image.has_error:
-            raise _damaged(path, image.geterror())
+            raise _damaged(path, complaint(image))
     finally:
         image.close()
     shape = spec.height, spec.width, spec.nchannels
@@ -77,22 +78,35 @@ def read_still(path: Path) -> Still:
     return Still(width=values.shape[1], height=values.shape[0], is_integer=is_integer, planes=planes)
 
 
+def _size_bytes(path: Path) -> int:
+    try:
+        status = path.stat()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadImage(f"The image cannot be read ({reason})", remedy="Check the name", path=path) from error
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+        raise BadImage("This is not a file", remedy="Give an image", path=path)
+    return status.st_size
+
+
 def _open(path: Path, kind: str) -> OpenImageIO.ImageInput:
     # The reader is the one of the file's suffix; without this a renamed file would find its way to any other.
     OpenImageIO.attribute("try_all_readers", 0)
+    OpenImageIO.attribute("limits:imagesize_MB", _MOST_BYTES >> 20)
+    OpenImageIO.attribute("limits:channels", _MOST_CHANNELS)
     wishes = OpenImageIO.ImageSpec()
     wishes.attribute("oiio:UnassociatedAlpha", 1)
     image = OpenImageIO.ImageInput.open(str(path), wishes)
     if image is None or image.format_name() != kind:
-        raise _damaged(path, OpenImageIO.geterror())
+        raise _damaged(path, complaint(OpenImageIO))
     return image
 
 
 def _check_size(spec: OpenImageIO.ImageSpec, size_bytes: int, path: Path) -> None:
-    decoded = spec.image_bytes(True)
+    decoded = max(spec.image_bytes(True), 4 * spec.width * spec.height * spec.nchannels)  # floats at the end
     if max(spec.width, spec.height) > _MOST_SIDE_PX or spec.nchannels > _MOST_CHANNELS or spec.depth > 1:
         what = f"{spec.width} × {spec.height} with {spec.nchannels} channels"
-    elif decoded > _MOST_BYTES or decoded > max(64 << 20, _MOST_RATIO * size_bytes):
+    elif decoded > _MOST_BYTES or decoded > max(_FREE_BYTES, _MOST_RATIO * size_bytes):
         what = f"{decoded >> 20} MiB out of a file of {size_bytes} bytes"
     else:
         return

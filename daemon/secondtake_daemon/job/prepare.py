@@ -113,9 +113,7 @@ def prepare(
         plate_data=first.parts[part].data_window,
         channel=request.matte_channel,
     )
-    transform = Transform(
-        colour.space, scene_linear=card.colour is not EngineColour.PLATE, gamut=card.colour.gamut
-    )
+    transform = Transform(colour.space, scene_linear=card.colour is not EngineColour.PLATE, gamut=card.colour.gamut)
     display = first.parts[part].display_window
     fit = PlateFormat(frames=plate.frames, display=display, space=colour.space, transform=transform)
     guides = find_guides(request, fit, roots=roots, digests=digests, threads=threads, report=report)

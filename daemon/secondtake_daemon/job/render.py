@@ -18,6 +18,7 @@ from secondtake_daemon.composite.figures import NO_FIGURES
 from secondtake_daemon.composite.matte import FrameMattes, Stitch
 from secondtake_daemon.composite.stitch import check_samples, stitch
 from secondtake_daemon.engines.contract import Engine, FloatImage, Job, Patch, Window
+from secondtake_daemon.heap import give_back
 from secondtake_daemon.images.exr_layers import CONFIDENCE
 from secondtake_daemon.images.exr_proof import Counts, measure
 from secondtake_daemon.images.exr_write import Edit, Written, write_edited
@@ -180,6 +181,7 @@ class PatchMaker:
         self.load()
         list(threads.map(lambda frame: self._shot.planes(frame, window.crop), window.frames))
         patch = self._engine.generate(window, self._job)
+        give_back()
         self.made += 1
         self._check_size(patch, window)
         inside = [np.flatnonzero(self._shot.hole(frame, window.crop)) for frame in window.frames]

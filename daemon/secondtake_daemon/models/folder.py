@@ -86,9 +86,7 @@ def _check_shards(place: Path) -> None:
 
 def _refuse_code(config: dict[str, object], path: Path) -> None:
     if "auto_map" in config:
-        raise BadInput(
-            "The model wants to run code of its own", remedy="Use one that diffusers knows", path=path
-        )
+        raise BadInput("The model wants to run code of its own", remedy="Use one that diffusers knows", path=path)
 
 
 def _json(path: Path, missing: str) -> dict[str, object]:

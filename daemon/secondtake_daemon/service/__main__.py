@@ -5,17 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from secondtake._version import __version__
 from secondtake.errors import SecondTakeError
 from secondtake.home import Home
-from secondtake_daemon.service.instance import AlreadyRuns, Instance
+from secondtake_daemon.service.instance import AlreadyRuns
 from secondtake_daemon.service.log import Log
 from secondtake_daemon.service.loop import Service
 from secondtake_daemon.service.owner import Owner
+from secondtake_daemon.service.takeover import take_over
 from secondtake_daemon.settings import load_settings
 
 __all__ = ["main"]
+
+_DESCRIPTORS = 10_240
+"""As many as macOS allows; a connection takes one, and is dropped after five seconds without a handshake."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     try:
-        _serve(options.home, owner_pid=options.owner, echo=not options.autostart)
+        _serve(options.home, owner=options.owner, echo=not options.autostart)
     except AlreadyRuns as error:
         sys.stderr.write(f"{error}\n")
         return 0 if options.autostart else error.exit_status
@@ -38,22 +44,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m secondtake_daemon.service", description="The Second Take daemon.")
     parser.add_argument("--home", type=Path, default=None, help="root of all folders (else SECONDTAKE_HOME)")
-    parser.add_argument("--owner", type=int, default=None, metavar="PID", help="end when this process ends")
+    parser.add_argument("--owner", default="none", help="end when this process ends: PID, PID:STARTTIME, auto, none")
     parser.add_argument("--autostart", action="store_true", help="started by a client: leave quietly if one runs")
     return parser
 
 
-def _serve(root: Path | None, *, owner_pid: int | None, echo: bool) -> None:
+def _serve(root: Path | None, *, owner: str, echo: bool) -> None:
     home = Home.find(root)
     home.create()
-    owner = Owner.watch(owner_pid) if owner_pid is not None else None
-    instance = Instance(home)
+    watched = Owner.parse(owner)
+    settings = load_settings(home.settings_file)  # before an older daemon gives way to us
+    _allow_many_connections()
+    instance = take_over(home)
     try:
-        settings = load_settings(home.settings_file)
-        file = home.logs / "daemon.log"
-        log = Log(file, most_bytes=settings.log_bytes, most_files=settings.log_files, echo=echo)
+        log = Log(
+            home.logs / "daemon.log",
+            most_bytes=settings.log_bytes,
+            most_files=settings.log_files,
+            echo=echo,
+            always={"version": __version__},
+        )
         try:
-            Service(home, settings, instance, log, owner=owner).run()
+            Service(home, settings, instance, log, owner=watched).run()
         except SecondTakeError as error:
             log.warning("ended by an error", reason=str(error))
             raise
@@ -62,6 +74,19 @@ def _serve(root: Path | None, *, owner_pid: int | None, echo: bool) -> None:
             raise
     finally:
         instance.release()
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files: libzmq ends the process when a connection comes and no descriptor is left."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS)
+    if usual != resource.RLIM_INFINITY and usual < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 if __name__ == "__main__":

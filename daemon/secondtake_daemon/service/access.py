@@ -6,16 +6,72 @@ everyone too, unless it has a domain of its own and enforces it. So it has, and 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from secondtake.keys import KeyPair, allowed_keys
+from secondtake.errors import NotFound
+from secondtake.keys import KeyPair, add_client, allowed_keys, named_keys
+from secondtake.pairing import live_codes, withdraw_code
 
-__all__ = ["Doorkeeper", "require_curve"]
+__all__ = ["Doorkeeper", "Guest", "GuestBook", "require_curve"]
 
 _DOMAIN = "secondtake"
+_FOREIGN = re.compile(r"[^a-z0-9._-]")
+"""What a file that the user made by hand may have in its name; `sessions.client_of` must know the name again."""
+_FRESH_S = 0.25
+"""How old what we know of a living connection's key may be."""
+
+
+class Guest(NamedTuple):
+    """Who a connection's key stands for."""
+
+    name: str = ""
+    """Of the key's file; "" is this user's own client."""
+    is_pairing: bool = False
+    """It has a one-time code, and may do nothing but enter a key."""
+
+
+class GuestBook:
+    """The keys that may connect: files in `config/clients`, and one-time codes in `config/pairing`."""
+
+    def __init__(self, config: Path, *, own_key: str) -> None:
+        self._clients = config / "clients"
+        self._pairing = config / "pairing"
+        self._own_key = own_key
+        self._known: dict[str, Guest] = {}
+        self._known_at_s = float("-inf")
+
+    def guest(self, key: str, *, now_s: float) -> Guest | None:
+        """Who that is; None if the key is not (or no longer) allowed. now_s: monotonic."""
+        if key not in self._known or now_s - self._known_at_s > _FRESH_S:
+            self._read()
+            self._known_at_s = now_s
+        return self._known.get(key)
+
+    def _read(self) -> None:
+        codes = live_codes(self._pairing)
+        self._known = {code: Guest(name, is_pairing=True) for code, name in codes.items()}
+        self._known |= {key: self._as_guest(key, name) for key, name in named_keys(self._clients).items()}
+
+    def _as_guest(self, key: str, name: str) -> Guest:
+        return Guest("" if key == self._own_key else _FOREIGN.sub("_", name.lower()))
+
+    def enter(self, code_key: str, *, public: str) -> str:
+        """Admit a client's own key for a one-time code, which is used up by this whatever comes of it.
+
+        Returns the name the key has now. Raises NotFound for a code that is used or too old, UsageError for a key
+        that is none or is known already, DiskError.
+        """
+        self._known_at_s = float("-inf")
+        name = live_codes(self._pairing).get(code_key, "")
+        if not name or not withdraw_code(self._pairing, name):
+            raise NotFound("This code was used, or is too old", remedy="Make a new one: `secondtake clients pair`")
+        add_client(self._clients, name=name, public=public)
+        return name
 
 
 class Doorkeeper:
@@ -36,8 +92,11 @@ class _AllowList:
         self._folder = folder
 
     def callback(self, domain: str, key: bytes) -> bool:
-        """Read the folder anew, so that deleting a file revokes a key at once."""
-        return domain == _DOMAIN and key.decode("ascii", "replace") in allowed_keys(self._folder)
+        """Read the folders anew, so that deleting a file revokes a key at once."""
+        text = key.decode("ascii", "replace")
+        if domain != _DOMAIN:
+            return False
+        return text in allowed_keys(self._folder) or text in live_codes(self._folder.with_name("pairing"))
 
 
 def require_curve(socket: zmq.Socket[bytes], pair: KeyPair) -> None:

@@ -11,6 +11,7 @@ __all__ = ["Crew", "Worker", "WorkerState"]
 
 _CRASH_WINDOW_S = 600.0
 _CRASHES_DEGRADED = 5
+_NEVER_READY = 5
 _LONGEST_DELAY_S = 60.0
 
 
@@ -59,6 +60,7 @@ class Crew:
     def __init__(self) -> None:
         self._workers: dict[int, Worker] = {}
         self._crashes_s: deque[float] = deque(maxlen=64)
+        self._never_ready = 0
         self._next_number = 1
 
     def __iter__(self) -> Iterator[Worker]:
@@ -83,9 +85,15 @@ class Crew:
         self._workers[worker.number] = worker
         return worker
 
+    def came_up(self) -> None:
+        """A worker got ready: it can be done."""
+        self._never_ready = 0
+
     def bury(self, number: int, now_s: float) -> Worker | None:
         """Forget a dead one; a death we did not want is remembered as a crash."""
         worker = self._workers.pop(number, None)
+        if worker is not None and worker.state is WorkerState.STARTING:
+            self._never_ready += 1
         if worker is not None and worker.is_crash:
             self._crashes_s.append(now_s)
         return worker
@@ -100,6 +108,11 @@ class Crew:
         if crashes <= 1:
             return True
         return now_s >= self._crashes_s[-1] + min(2.0 ** (crashes - 2), _LONGEST_DELAY_S)
+
+    @property
+    def cannot_start(self) -> bool:
+        """True when five in a row died before they were ready. Those that die later are no sign of that."""
+        return self._never_ready >= _NEVER_READY
 
     def is_degraded(self, now_s: float) -> bool:
         """True after five crashes in ten minutes."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -33,6 +34,7 @@ from secondtake.messages import (
     ListEngines,
     ListJobs,
     Ok,
+    Pair,
     Refused,
     Status,
     StatusReply,
@@ -43,15 +45,19 @@ from secondtake.messages import (
 )
 from secondtake.wire import QUESTION_BYTES, Answer, Question, common_version
 from secondtake_daemon.engines.card import Card
-from secondtake_daemon.engines.catalogue import CARDS
+from secondtake_daemon.engines.catalogue import Catalogue
 from secondtake_daemon.service.core import Core
 from secondtake_daemon.service.events import CancelAsked
 from secondtake_daemon.service.intake import check
 from secondtake_daemon.service.journal import NewJob, request_digest
+from secondtake_daemon.service.listeners import Caller
 from secondtake_daemon.service.log import Log
-from secondtake_daemon.service.sessions import Peer, Session, Sessions
+from secondtake_daemon.service.sessions import Peer, Session, Sessions, client_of
 from secondtake_daemon.service.take_id import take_id
 from secondtake_daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from secondtake_daemon.service.access import GuestBook
 
 __all__ = ["About", "Asked", "Desk"]
 
@@ -74,29 +80,48 @@ class About:
 class Asked:
     """A question, and where its answer goes."""
 
-    peer: Peer
+    caller: Caller
     request_id: bytes
     question: Question
-    is_remote: bool
+
+    @property
+    def peer(self) -> Peer:
+        """The connection."""
+        return self.caller.peer
 
 
 class Desk:
-    """Knows sessions and policy; `stop` is called with `drain` when a client asks for the end."""
+    """Knows sessions and policy; `stop` is called with `drain` and `successor` when a client asks for the end."""
 
-    def __init__(self, core: Core, settings: Settings, about: About, log: Log, *, stop: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        settings: Settings,
+        about: About,
+        log: Log,
+        *,
+        catalogue: Catalogue,
+        stop: Callable[[bool, bool], None],
+        guests: GuestBook | None = None,
+    ) -> None:
         self._core = core
         self._settings = settings
         self._about = about
         self._log = log
+        self._catalogue = catalogue
         self._stop = stop
+        self._guests = guests
         self.sessions = Sessions(now_s=time.monotonic())
 
     def answer(self, asked: Asked) -> Answer | None:
         """The answer; None if an event is the answer. Not for Submit, see `submit`."""
         try:
             if isinstance(asked.question, Hello):
-                return self._greet(asked.peer, asked.question, is_remote=asked.is_remote)
-            self._session(asked)
+                return self._greet(asked.caller, asked.question)
+            if isinstance(asked.question, Pair):
+                return self._pair(asked.caller, asked.question)
+            session = self._session(asked)
+            _check_rights(session, asked.question, self._core)
             return self._reply(asked)
         except SecondTakeError as error:
             return refusal(error)
@@ -121,10 +146,11 @@ class Desk:
             session = self._session(asked)
             if self._core.queue.is_stopping:
                 raise DaemonLost("The daemon is stopping", remedy="Try again in a moment")
-            check(request, roots=self._settings.roots, is_remote=session.is_remote)
+            check(request, roots=self._settings.roots, is_remote=session.is_remote, catalogue=self._catalogue)
             digest = self._known_digest(request.job, fresh)
             if digest is None:
                 self._check_room(len(fresh))
+                self._check_share(session, fresh)
                 taken = {new.take for new in fresh.values()}
                 take = take_id(request.job, is_taken=lambda name: name in taken or self._core.journal.has_take(name))
                 fresh[request.job] = NewJob(request, take, session.host, time.time())
@@ -146,6 +172,14 @@ class Desk:
                 f"The queue is full ({self._settings.queue_jobs} jobs)", remedy=f"Try again in {_RETRY_AFTER_S:g} s"
             )
 
+    def _check_share(self, session: Session, fresh: dict[str, NewJob]) -> None:
+        most = self._settings.client_jobs
+        if not session.client or not most:
+            return
+        coming = sum(client_of(new.host) == session.client for new in fresh.values())
+        if self._core.queue.jobs_of(session.client) + coming >= most:
+            raise Busy(f"The client '{session.client}' has {most} jobs here, its share", remedy="Wait for some to end")
+
     def _accepted(self, asked: Asked, fresh: dict[str, NewJob], lost: SecondTakeError | None) -> Answer:
         assert isinstance(asked.question, Submit)
         job = asked.question.request.job
@@ -156,7 +190,7 @@ class Desk:
         except SecondTakeError as error:
             return refusal(error)
 
-    def _greet(self, peer: Peer, hello: Hello, *, is_remote: bool) -> Welcome:
+    def _greet(self, caller: Caller, hello: Hello) -> Welcome:
         mine = (messages.PROTOCOL_MIN, messages.PROTOCOL_MAX)
         theirs = (hello.protocol_min, hello.protocol_max)
         version = common_version(mine, theirs)
@@ -165,7 +199,9 @@ class Desk:
                 f"The client speaks protocol {_span(theirs)}, the daemon (pid {os.getpid()}) {_span(mine)}",
                 remedy="Update the older one, or stop the daemon so that the client can start its own",
             )
-        self.sessions.greet(peer, hello, is_remote=is_remote, now_s=time.monotonic())
+        if not caller.is_pairing:  # which gets no session, so that all other questions are refused
+            now_s, client = time.monotonic(), caller.client
+            self.sessions.greet(caller.peer, hello, is_remote=bool(client), now_s=now_s, client=client)
         return Welcome(
             protocol=version,
             version=__version__,
@@ -174,6 +210,14 @@ class Desk:
             message_bytes=QUESTION_BYTES,
             queue_jobs=self._settings.queue_jobs,
         )
+
+    def _pair(self, caller: Caller, pair: Pair) -> Ok:
+        if not caller.is_pairing or self._guests is None:
+            raise UsageError("Only a client with a pairing code may enter a key", remedy="`secondtake clients join`")
+        self._log.info("pairing code used", client=caller.client)
+        name = self._guests.enter(caller.peer.key, public=pair.public)
+        self._log.info("client paired", client=name)
+        return Ok()
 
     def _session(self, asked: Asked) -> Session:
         session = self.sessions.heard(asked.peer, now_s=time.monotonic())
@@ -192,11 +236,11 @@ class Desk:
             case ListJobs(limit=limit, job=prefix):
                 return Jobs(views=tuple(self._list(limit, prefix)))
             case ListEngines():
-                return Engines(cards=tuple(_for_client(card) for card in CARDS))
+                return Engines(cards=tuple(_for_client(card) for card in self._catalogue.cards))
             case Status():
                 return self._status()
-            case Stop(drain=drain):
-                self._stop(drain)
+            case Stop(drain=drain, successor=successor):
+                self._stop(drain, successor)
                 return Ok()
         raise UsageError("This question has no answer")
 
@@ -244,6 +288,18 @@ class Desk:
         )
 
 
+def _check_rights(session: Session, question: Question, core: Core) -> None:
+    """A client of another user or machine may not end the daemon, nor other clients' jobs. Raises UsageError."""
+    if not session.is_remote:
+        return
+    if isinstance(question, Stop):
+        raise UsageError("Only the daemon's own user may stop it", remedy="Stop it on its machine")
+    if isinstance(question, Cancel):
+        view = core.view(question.job)
+        if view is not None and client_of(view.host) != session.client:
+            raise UsageError("This job belongs to another client", remedy="Cancel it where it was submitted")
+
+
 def refusal(error: SecondTakeError) -> Refused:
     """An error as an answer."""
     waits = isinstance(error, Busy | DiskError)
@@ -263,6 +319,8 @@ def _for_client(card: Card) -> EngineCard:
         licence=card.licence,
         deterministic=card.deterministic,
         window_frames=card.window_frames,
+        available=not card.why_not,
+        why_not=card.why_not,
     )
 
 

@@ -16,12 +16,14 @@ __all__ = [
     "Failed",
     "Instruction",
     "KillWorker",
+    "NoRoom",
     "NotSent",
     "Notify",
     "Paused",
     "Progress",
     "QuitWorker",
     "Record",
+    "RoomSeen",
     "SendCancel",
     "SendJob",
     "StartWorker",
@@ -124,6 +126,23 @@ class NotSent:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A job could not be given to the worker, because a disk that it writes to is too full."""
+
+    worker: int
+    job: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSeen:
+    """The disks of a job that waits for space were looked at. why: what is too full, or ""."""
+
+    job: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What a killed worker had left of the job is removed."""
 
@@ -132,9 +151,11 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The journal cannot be written (or can again): no job is begun meanwhile."""
+    """The journal cannot be written, or the disks of the home have no room (or again they can): no job is begun."""
 
     on: bool
+    why: str = ""
+    """For those who wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +241,8 @@ Event = (
     | Failed
     | WorkerDied
     | NotSent
+    | NoRoom
+    | RoomSeen
     | Swept
     | Paused
     | StopAsked

@@ -18,7 +18,7 @@ from secondtake.home import Home
 from secondtake.launch import Launcher
 from secondtake.process import process_start
 
-__all__ = ["AlreadyRuns", "Instance"]
+__all__ = ["AlreadyRuns", "Instance", "is_locked"]
 
 
 class AlreadyRuns(DaemonLost):
@@ -72,6 +72,17 @@ class Instance:
             raise DiskError(
                 f"The file cannot be written ({error.strerror})", remedy="Free some disk space", path=path
             ) from error
+
+
+def is_locked(home: Home) -> bool:
+    """True if a daemon holds the lock, whether or not it can be found. (It is taken for a moment to find out.)"""
+    if not (home.run / "daemon.lock").exists():
+        return False
+    handle = _open_lock(home.run / "daemon.lock")
+    try:
+        return not _try_lock(handle)
+    finally:
+        os.close(handle)
 
 
 def _lock(home: Home) -> int:

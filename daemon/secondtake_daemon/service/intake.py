@@ -9,8 +9,8 @@ from pathlib import Path
 
 from secondtake.errors import BadInput, UsageError
 from secondtake.messages import FixRequest
-from secondtake_daemon.engines.catalogue import check_request
-from secondtake_daemon.roots import require_inside
+from secondtake_daemon.engines.catalogue import Catalogue
+from secondtake_daemon.roots import refuse_strange, require_inside
 
 __all__ = ["check"]
 
@@ -21,12 +21,12 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECAS
 _PATH_BYTES = 4096
 
 
-def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool) -> None:
+def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool, catalogue: Catalogue) -> None:
     """Raise the typed reason why this request cannot be queued.
 
     UsageError: job id, shot name, relative path, unknown option. NoSuchEngine: no such engine, or it cannot do the
-    operation. BadInput: a path outside the roots, after symbolic links are followed. For a sequence the folder and
-    the name are checked, each frame only by the worker that opens it.
+    operation. BadInput: a device, a path on another machine, or one outside the roots, after symbolic links are
+    followed. For a sequence the folder and the name are checked, each frame only by the worker that opens it.
     """
     if not _JOB.fullmatch(request.job):
         raise UsageError("A job id is 32 hex digits in lower case", remedy="Use uuid4().hex")
@@ -38,7 +38,7 @@ def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool) -> None
     for take in filter(None, (request.parent, request.revises)):
         if not _TAKE.fullmatch(take):
             raise UsageError(f"'{take[:100]}' is no id of a take", remedy="Give the id that take.json names")
-    check_request(request)
+    catalogue.check_request(request)
     if is_remote and not roots:
         raise BadInput(
             "The daemon takes no files from clients over tcp, because no roots are configured",
@@ -59,6 +59,7 @@ def _paths(request: FixRequest) -> Iterator[str]:
 
 
 def _check_path(path: str, roots: Sequence[Path]) -> None:
+    refuse_strange(path[:_PATH_BYTES], is_bound=bool(roots))
     if not Path(path).is_absolute() or "\0" in path or len(os.fsencode(path)) > _PATH_BYTES:
         raise UsageError(
             "A path in a request must be absolute and sound", remedy="Give the whole path", path=path[:_PATH_BYTES]

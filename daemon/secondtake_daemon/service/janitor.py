@@ -5,12 +5,15 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import zmq
 
+from secondtake.errors import SecondTakeError
+from secondtake_daemon.roots import require_inside
 from secondtake_daemon.service.log import Log
 
 __all__ = ["Janitor"]
@@ -28,10 +31,13 @@ class _Task(NamedTuple):
 class Janitor:
     """`inbox` becomes readable when a job was swept."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], log: Log, *, cache: Path) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], log: Log, *, cache: Path, roots: Sequence[str] = ()
+    ) -> None:
         self._cache = cache
         self._context = context
         self._log = log
+        self._roots = [Path(root).resolve() for root in roots]
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self.inbox = context.socket(zmq.PULL)
         self.inbox.bind(_INBOX)
@@ -66,10 +72,11 @@ class Janitor:
             inbox.connect(_INBOX)
             while (task := self._tasks.get()) is not None:
                 try:
-                    found = sweep(task.out, shot=task.shot, take=task.take)
                     shutil.rmtree(scratch_folder(self._cache, task.job), ignore_errors=True)
+                    require_inside(task.out, self._roots)  # it was, when the job came; now it may be a link
+                    found = sweep(task.out, shot=task.shot, take=task.take)
                     self._log.info("swept", job=task.job, found=found)
-                except OSError as error:
+                except (OSError, SecondTakeError) as error:
                     # What cannot be removed (a folder without rights, a server that is gone) must not hold the job.
                     self._log.warning("not swept", job=task.job, reason=str(error), out=str(task.out))
                 inbox.send(task.job.encode("ascii"))

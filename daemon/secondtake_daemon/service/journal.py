@@ -17,33 +17,13 @@ import msgspec
 from blake3 import blake3
 from msgspec.structs import replace
 
-from secondtake.errors import DiskError, ErrorBody, Incompatible, UsageError
+from secondtake.errors import DiskError, ErrorBody, UsageError
 from secondtake.messages import FixRequest, FixResult, JobState, JobView
 from secondtake_daemon.service.events import Record, Submitted
+from secondtake_daemon.service.migrations import MIGRATIONS, migrate
 
 __all__ = ["Journal", "NewJob", "Order", "request_digest"]
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE jobs (
-    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
-    job TEXT NOT NULL UNIQUE,
-    take TEXT NOT NULL UNIQUE,
-    host TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    request BLOB NOT NULL,
-    submitted REAL NOT NULL,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    begun INTEGER NOT NULL DEFAULT 0,
-    cancel_asked INTEGER NOT NULL DEFAULT 0,
-    ended REAL,
-    result BLOB,
-    error BLOB
-) STRICT;
-CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
-CREATE TABLE probe (id INTEGER PRIMARY KEY, written REAL) STRICT;
-"""
 _VIEW = "job, host, request, submitted, state, attempts, begun, cancel_asked, result, error"
 _PRUNE_AT_ONCE = 64
 
@@ -72,7 +52,8 @@ class Order(NamedTuple):
 class Journal:
     """Each method is one transaction. Raises DiskError when the disk is full or fails; then nothing was changed."""
 
-    def __init__(self, file: Path, *, finished_jobs: int) -> None:
+    def __init__(self, file: Path, *, finished_jobs: int, migrations: Sequence[str] = MIGRATIONS) -> None:
+        """Open it, or make it; one of an older schema is brought up to date, one of a newer one refused."""
         self._file = file
         self._finished_jobs = finished_jobs
         try:
@@ -81,9 +62,10 @@ class Journal:
             raise self._failure(error) from error
         try:
             with self._guard():
-                self._open()
+                self._open(migrations)
                 self.finished = self._count_finished()
                 """Ended jobs it remembers."""
+                self._last_ended = self._latest_end()
         except BaseException:
             self._database.close()
             raise
@@ -113,7 +95,7 @@ class Journal:
             self._database.executemany(
                 "UPDATE jobs SET state = ?, attempts = ?, begun = ?, cancel_asked = ?, ended = ?, result = ?, error = ?"
                 " WHERE job = ?",
-                [_state_row(record) for record in records],
+                [_state_row(record, self._moment()) for record in records],
             )
             pruned = self._prune(self.finished + ending - self._finished_jobs)
         self.finished += ending - pruned
@@ -156,19 +138,20 @@ class Journal:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
+    def _open(self, migrations: Sequence[str]) -> None:
         pragmas = ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "temp_store = MEMORY")
         for pragma in pragmas:
             self._database.execute(f"PRAGMA {pragma}")
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise Incompatible(
-                f"The job journal was written by a newer version (schema {version}, known is {SCHEMA_VERSION})",
-                remedy="Update Second Take, or move the file away",
-                path=self._file,
-            )
-        if version == 0:
-            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        migrate(self._database, self._file, steps=migrations)
+
+    def _moment(self) -> float:
+        """The wall clock, but never going back: jobs are forgotten in the order they ended, whatever is done to it."""
+        self._last_ended = max(time.time(), self._last_ended + 1e-6)
+        return self._last_ended
+
+    def _latest_end(self) -> float:
+        found: float = self._database.execute("SELECT coalesce(max(ended), 0.0) FROM jobs").fetchone()[0]
+        return found
 
     def _count_finished(self) -> int:
         found: int = self._database.execute("SELECT count(*) FROM jobs WHERE ended IS NOT NULL").fetchone()[0]
@@ -198,10 +181,12 @@ class Journal:
             yield
         except sqlite3.IntegrityError as error:
             raise UsageError(f"The job is in the journal already ({error})") from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._failure(error) from error
+        except (msgspec.MsgspecError, ValueError) as error:  # a row that we did not write so
+            raise self._failure(f"it is damaged: {error}") from error
 
-    def _failure(self, error: sqlite3.Error) -> DiskError:
+    def _failure(self, error: Exception | str) -> DiskError:
         return DiskError(
             f"The job journal cannot be used ({error})",
             remedy="Free some disk space; if the file is damaged, move it away (its jobs are lost then)",
@@ -220,11 +205,11 @@ def _new_row(new: NewJob) -> tuple[object, ...]:
     return request.job, new.take, new.host, request_digest(request), body, new.submitted, JobState.QUEUED.value
 
 
-def _state_row(record: Record) -> tuple[object, ...]:
+def _state_row(record: Record, now: float) -> tuple[object, ...]:
     view = record.view
     result = msgspec.json.encode(view.result) if view.result else None
     error = msgspec.json.encode(view.error) if view.error else None
-    ended = time.time() if view.state.is_final else None
+    ended = now if view.state.is_final else None
     return view.state.value, view.attempts, record.begun, record.cancel_asked, ended, result, error, view.job
 
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket as sockets
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import zmq
 
+from secondtake.connection import notice_the_dead
 from secondtake.endpoint import Endpoint, Runtime
 from secondtake.errors import DiskError, UsageError
 from secondtake.home import Home
 from secondtake.keys import ensure_pair, introduce_client
 from secondtake.wire import QUESTION_BYTES
+from secondtake_daemon.service.sessions import Peer
 
 if TYPE_CHECKING:
-    from secondtake_daemon.service.access import Doorkeeper
+    from secondtake_daemon.service.access import Doorkeeper, GuestBook
 
-__all__ = ["Listeners", "clean_after"]
+__all__ = ["Caller", "Listeners", "clean_after"]
 
 _SUFFIX = ".ipc"
 _SHORT_PREFIX = "st-"
@@ -28,6 +33,16 @@ _LONGEST_PATH_BYTES = 107
 """Of an AF_UNIX address."""
 _FRAME_BYTES = 4 * QUESTION_BYTES
 """Over this libzmq drops the connection; between the two limits the client gets a typed answer."""
+
+
+class Caller(NamedTuple):
+    """Who sent a message."""
+
+    peer: Peer
+    client: str = ""
+    """Name of its key; "" is this user's own."""
+    is_pairing: bool = False
+    """It has a one-time code, and may do nothing but enter a key."""
 
 
 class Listeners:
@@ -40,10 +55,10 @@ class Listeners:
         self._socket_name = f"{name[:8]}{_SUFFIX}"
         self._folder: Path | None = None
         self._doorkeeper: Doorkeeper | None = None
+        self.guests: GuestBook | None = None
+        """The keys that may connect by tcp, if anybody may."""
         self.ipc: zmq.Socket[bytes] | None = None
         self.tcp: zmq.Socket[bytes] | None = None
-        self.own_key = ""
-        """Public key of this user's own clients."""
         self.endpoints: tuple[Endpoint, ...] = ()
         if zmq.has("ipc"):
             self._listen_ipc()
@@ -56,6 +71,23 @@ class Listeners:
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """Those that are open."""
         return [socket for socket in (self.ipc, self.tcp) if socket is not None]
+
+    def caller(self, listener: zmq.Socket[bytes], frames: list[zmq.Frame]) -> Caller | None:
+        """Who sent this; None if the key is not allowed any more: then the connection was ended."""
+        if listener is not self.tcp:
+            return Caller(Peer(False, frames[0].bytes))
+        peer = Peer(True, frames[0].bytes, _user_id(frames[-1]))
+        guest = self.guests.guest(peer.key, now_s=time.monotonic()) if self.guests is not None else None
+        if guest is None:
+            _hang_up(frames[-1])
+            return None
+        return Caller(peer, guest.name, guest.is_pairing)
+
+    def admits(self, peer: Peer) -> bool:
+        """False if its key is not allowed any more: it shall hear no more."""
+        if not peer.is_tcp or self.guests is None:
+            return True
+        return self.guests.guest(peer.key, now_s=time.monotonic()) is not None
 
     def close(self) -> None:
         """Hang up and remove the socket file."""
@@ -81,13 +113,14 @@ class Listeners:
 
     def _listen_tcp(self, address: str) -> None:
         # Imported here: most daemons never listen on tcp, and it takes a sixth of the time to get ready.
-        from secondtake_daemon.service.access import Doorkeeper, require_curve
+        from secondtake_daemon.service.access import Doorkeeper, GuestBook, require_curve
 
         if not zmq.has("curve"):
             raise UsageError("This libzmq has no CURVE, so tcp stays off", remedy="Install pyzmq from its own wheel")
         _check_address(address)
         pair = ensure_pair(self._home, "daemon")
-        self.own_key = introduce_client(self._home).public
+        own_key = introduce_client(self._home).public
+        self.guests = GuestBook(self._home.config, own_key=own_key)
         self._doorkeeper = Doorkeeper(self._context, self._home.config / "clients")
         self.tcp = _router(self._context)
         require_curve(self.tcp, pair)
@@ -129,10 +162,24 @@ def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     socket.sndhwm = 1_000
     socket.rcvhwm = 64
     socket.maxmsgsize = _FRAME_BYTES
-    socket.heartbeat_ivl = 1_000
-    socket.heartbeat_timeout = socket.heartbeat_ttl = 5_000
+    notice_the_dead(socket)
     socket.handshake_ivl = 5_000
     return socket
+
+
+def _user_id(frame: zmq.Frame) -> str:
+    """The public key of a CURVE client, as the doorkeeper noted it."""
+    found = frame.get("User-Id")
+    return found if isinstance(found, str) else ""
+
+
+def _hang_up(frame: zmq.Frame) -> None:
+    """End the connection a message came by. libzmq has no way to say so, but tells the connection's descriptor."""
+    with (
+        suppress(OSError, ValueError, zmq.ZMQError),
+        sockets.socket(fileno=os.dup(int(frame.get(zmq.SRCFD)))) as connection,
+    ):
+        connection.shutdown(sockets.SHUT_RDWR)
 
 
 def _short_folder(socket_name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import TypeVar
 
 import zmq
@@ -13,6 +14,7 @@ from secondtake.errors import DaemonLost, SecondTakeError, TooLarge
 from secondtake.home import Home
 from secondtake.messages import Event, Refused, Submit
 from secondtake.wire import Answer, pack, read_question, split
+from secondtake_daemon.engines.catalogue import Catalogue
 from secondtake_daemon.service.core import Core
 from secondtake_daemon.service.desk import About, Asked, Desk, refusal
 from secondtake_daemon.service.events import StopAsked
@@ -20,10 +22,11 @@ from secondtake_daemon.service.instance import Instance
 from secondtake_daemon.service.journal import Journal
 from secondtake_daemon.service.listeners import Listeners, clean_after
 from secondtake_daemon.service.log import Log
+from secondtake_daemon.service.metrics import MetricsFile, Present
 from secondtake_daemon.service.owner import Owner
 from secondtake_daemon.service.sessions import Peer
 from secondtake_daemon.service.supervisor import kill_orphans
-from secondtake_daemon.settings import Settings
+from secondtake_daemon.settings import Settings, models_folder
 
 __all__ = ["Service"]
 
@@ -49,6 +52,7 @@ class Service:
         self._owner = owner
         self._dropped = 0
         self._stop_at_s: float | None = None
+        self._has_successor = False
         self._busy_s = self._looked_s = time.monotonic()
         clean_after(home.run, instance.before)
         for pid in kill_orphans(home.run):
@@ -64,7 +68,16 @@ class Service:
             endpoints=tuple(endpoint.url for endpoint in self._listeners.endpoints),
             started_s=self._busy_s,
         )
-        self._desk = Desk(self._core, settings, about, log, stop=self._stop)
+        self._metrics = MetricsFile(Path(settings.metrics_file), log) if settings.metrics_file else None
+        self._desk = Desk(
+            self._core,
+            settings,
+            about,
+            log,
+            catalogue=Catalogue(models_folder(home, settings)),
+            stop=self._stop,
+            guests=self._listeners.guests,
+        )
         self._poller = self._make_poller()
 
     def run(self) -> None:
@@ -85,9 +98,11 @@ class Service:
             self._serve(listener)
         self._core.hear_workers()
         self._core.hear_janitor()
+        self._core.hear_surveyor()
         self._core.tick()
-        self._core.watchers.send(self._send)
+        self._core.watchers.send(self._tell)
         self._look_around()
+        self._measure()
 
     def _wait_ms(self) -> int:
         if self._core.watchers.has_unsent:
@@ -118,7 +133,9 @@ class Service:
 
     def _read(self, listener: _Socket, frames: list[zmq.Frame]) -> Asked | None:
         """The question, or None if it was none (and was answered or dropped already)."""
-        peer = Peer(listener is self._listeners.tcp, frames[0].bytes)
+        caller = self._listeners.caller(listener, frames)
+        if caller is None:
+            return None
         envelope = split([frame.bytes for frame in frames[1:]])
         if envelope is None:
             self._dropped += 1
@@ -127,10 +144,9 @@ class Service:
         try:
             question = read_question(envelope.body)
         except SecondTakeError as error:
-            self._send(peer, envelope.request_id, refusal(error))
+            self._send(caller.peer, envelope.request_id, refusal(error))
             return None
-        is_remote = peer.is_tcp and _user_id(frames[-1]) != self._listeners.own_key
-        return Asked(peer, envelope.request_id, question, is_remote)
+        return Asked(caller, envelope.request_id, question)
 
     def _submit(self, batch: list[Asked]) -> None:
         if batch:
@@ -142,6 +158,10 @@ class Service:
         answer = self._desk.answer(asked)
         if answer is not None:
             self._send(asked.peer, asked.request_id, answer)
+
+    def _tell(self, peer: Peer, request_id: bytes, event: Event) -> bool | None:
+        """As _send, but not to a client whose key was revoked meanwhile."""
+        return self._send(peer, request_id, event) if self._listeners.admits(peer) else None
 
     def _send(self, peer: Peer, request_id: bytes, message: Answer) -> bool | None:
         """True: on its way. False: the client reads too slowly. None: it is gone."""
@@ -164,8 +184,9 @@ class Service:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def _stop(self, drain: bool) -> None:
-        self._log.info("stopping", drain=drain)
+    def _stop(self, drain: bool, successor: bool = False) -> None:
+        self._log.info("stopping", drain=drain, successor=successor)
+        self._has_successor = successor
         if not drain and self._stop_at_s is None:
             self._stop_at_s = time.monotonic() + self._settings.quit_grace_s + _STOP_SLACK_S
         self._core.feed(StopAsked(drain))
@@ -181,7 +202,7 @@ class Service:
         if self._read_wake():
             self._stop(False)
         now_s = time.monotonic()
-        if len(self._core.queue):
+        if self._core.is_needed:
             self._busy_s = now_s
         if self._core.queue.is_stopping:
             return
@@ -200,11 +221,29 @@ class Service:
         is_idle = now_s - max(self._busy_s, self._desk.sessions.last_word_s) > self._settings.idle_exit_s
         return "idle for too long" if is_idle else ""
 
+    def _measure(self) -> None:
+        if self._metrics is None or not self._metrics.is_due():
+            return
+        queue, now_s = self._core.queue, time.monotonic()
+        present = Present(
+            queued=len(queue) - queue.running(),
+            running=queue.running(),
+            clients=self._desk.sessions.present(now_s=now_s),
+            workers=len(queue.workers()),
+            free_bytes=self._core.room.free_bytes,
+            is_paused="paused" in self._core.condition,
+            is_degraded=queue.is_degraded(now_s=now_s),
+        )
+        self._metrics.write(self._core.metrics.text(present))
+
     def _close(self) -> None:
-        self._instance.withdraw()
-        gone = DaemonLost("The daemon was stopped", remedy="The job waits in its journal for the next daemon")
-        self._core.watchers.dismiss(self._send, refusal(gone))
+        if not self._has_successor:
+            self._instance.withdraw()
+            gone = DaemonLost("The daemon was stopped", remedy="The job waits in its journal for the next daemon")
+            self._core.watchers.dismiss(self._send, refusal(gone))
         self._core.close()
+        if self._metrics is not None:
+            self._metrics.remove()
         self._listeners.close()
         signal.set_wakeup_fd(-1)
         self._wake_reader.close()
@@ -218,7 +257,7 @@ class Service:
 
     def _make_poller(self) -> zmq.Poller:
         poller = zmq.Poller()
-        inboxes = [self._core.supervisor.inbox, self._core.janitor.inbox]
+        inboxes = [self._core.supervisor.inbox, self._core.janitor.inbox, self._core.room.inbox]
         for listener in [*self._listeners.sockets, *inboxes]:
             poller.register(listener, zmq.POLLIN)
         poller.register(self._wake_reader.fileno(), zmq.POLLIN)
@@ -240,9 +279,3 @@ class Service:
             return bool(self._wake_reader.recv(64))
         except BlockingIOError:
             return False
-
-
-def _user_id(frame: zmq.Frame) -> str:
-    """The public key of a CURVE client, as the doorkeeper noted it."""
-    found = frame.get("User-Id")
-    return found if isinstance(found, str) else ""

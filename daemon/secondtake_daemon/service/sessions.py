@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from secondtake.messages import Hello
 
-__all__ = ["Peer", "Session", "Sessions"]
+__all__ = ["Peer", "Session", "Sessions", "client_of"]
 
 _MOST = 10_000
 _PRESENT_S = 60.0
 _NAME_CHARACTERS = 120
+_HOST_OF_CLIENT = re.compile(r".*\(pid -?\d+\) @([a-z0-9._-]+)", re.DOTALL)
 
 
 class Peer(NamedTuple):
@@ -20,6 +22,8 @@ class Peer(NamedTuple):
 
     is_tcp: bool
     identity: bytes
+    key: str = ""
+    """Public key of the client, over tcp: so nobody inherits another's session by taking its identity."""
 
 
 @dataclass(slots=True)
@@ -27,10 +31,12 @@ class Session:
     """A client after HELLO."""
 
     host: str
-    """Program and process: what the queue is fair to."""
+    """Program and process, and the client's name if it is not this user's own: what the queue is fair to."""
     is_remote: bool
     """Not this user's own: it may only name files under the roots."""
     spoke_s: float
+    client: str = ""
+    """Name of its key; "" is this user's own."""
 
 
 class Sessions:
@@ -41,11 +47,11 @@ class Sessions:
         self.last_word_s = now_s
         """When any client last spoke."""
 
-    def greet(self, peer: Peer, hello: Hello, *, is_remote: bool, now_s: float) -> None:
-        """A client said HELLO, and a version was found."""
+    def greet(self, peer: Peer, hello: Hello, *, is_remote: bool, now_s: float, client: str = "") -> None:
+        """A client said HELLO, and a version was found. client: name of its key, if it is remote."""
         name = "".join(character for character in hello.client[:_NAME_CHARACTERS] if character.isprintable())
-        host = f"{name or 'unknown'} (pid {hello.pid})"
-        self._sessions[peer] = Session(host=host, is_remote=is_remote, spoke_s=now_s)
+        host = f"{name or 'unknown'} (pid {hello.pid})" + (f" @{client}" if client else "")
+        self._sessions[peer] = Session(host=host, is_remote=is_remote, spoke_s=now_s, client=client)
         self._sessions.move_to_end(peer)
         self.last_word_s = now_s
         if len(self._sessions) > _MOST:
@@ -66,3 +72,9 @@ class Sessions:
     def present(self, *, now_s: float) -> int:
         """Clients that spoke within the last minute."""
         return sum(now_s - session.spoke_s <= _PRESENT_S for session in self._sessions.values())
+
+
+def client_of(host: str) -> str:
+    """The name of the client that a host belongs to, "" for this user's own. A program's name cannot forge one."""
+    found = _HOST_OF_CLIENT.fullmatch(host)
+    return found[1] if found else ""

@@ -1,7 +1,7 @@
 """Worker processes: start, talk, kill. Their words come to the service's loop over an inproc socket.
 
-Each has three threads, because none of this may stop the loop: one reads its lines, one writes to it, one waits for
-its end. A process group of its own makes sure that helpers of a worker die with it.
+Each has four threads, because none of this may stop the loop: one reads its lines, one writes to it, one takes what it
+prints into the log, one waits for its end. A process group of its own makes sure that helpers of a worker die with it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from secondtake._version import __version__
 from secondtake.errors import DiskError
 from secondtake.home import Home
 from secondtake.process import is_same_process, process_start
 from secondtake_daemon.pipe import CancelJob, FromWorker, Quit, RunJob, ToWorker
-from secondtake_daemon.service.log import rotate
-from secondtake_daemon.settings import Settings
+from secondtake_daemon.service.log import Field, Log
+from secondtake_daemon.settings import Settings, models_folder
 
 __all__ = ["Gone", "Supervisor", "Word", "kill_orphans"]
 
 LINE_BYTES = 16 * 1024 * 1024
 """Longest line a worker may say: a finished take names each of its files."""
-_LOG_BYTES = 10 * 1024 * 1024
-_LOG_FILES = 3
+_PRINTED_BYTES = 8 * 1024
+"""Longest line of what a worker prints; the rest is another line."""
 _INBOX = "inproc://workers"
 _NOTE_SUFFIX = ".worker"
 
@@ -52,12 +53,23 @@ class Gone(msgspec.Struct, frozen=True):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+class _Said(msgspec.Struct, frozen=True):
+    """What a worker's own log says of something (`secondtake_daemon.worker_log`)."""
+
+    event: str
+    level: str
+    fields: dict[str, Field]
+
+
+@dataclass(slots=True)
 class _Process:
     popen: subprocess.Popen[bytes]
     outbox: queue.SimpleQueue[bytes | None]
-    threads: tuple[threading.Thread, ...]
     note: Path
+    threads: tuple[threading.Thread, ...] = ()
+    job: str = ""
+    host: str = ""
+    """Who sent the job."""
 
 
 class Supervisor:
@@ -69,39 +81,52 @@ class Supervisor:
         self._command = worker_command(home, settings)
         self._environment = worker_environment(settings)
         self._processes: dict[int, _Process] = {}
+        self._log = Log(
+            home.logs / "worker.log",
+            most_bytes=settings.log_bytes,
+            most_files=settings.log_files,
+            always={"version": __version__},
+        )
         self._decoder: msgspec.json.Decoder[FromWorker] = msgspec.json.Decoder(FromWorker)
         self.inbox = context.socket(zmq.PULL)
         self.inbox.bind(_INBOX)
 
     def start(self, worker: int) -> None:
         """Start a process under this number. Raises DiskError if the system gives none."""
-        log = self._home.logs / "worker.log"
         try:
-            rotate(log, most_bytes=_LOG_BYTES, most_files=_LOG_FILES)
-            with log.open("ab") as stderr:
-                popen = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    env=self._environment,
-                    cwd=self._home.data,
-                    start_new_session=True,
-                )
+            popen = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                cwd=self._home.data,
+                start_new_session=True,
+            )
         except OSError as error:
             raise DiskError(f"A worker cannot be started ({error.strerror})", path=self._command[0]) from error
         outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         note = self._home.run / f"{popen.pid}{_NOTE_SUFFIX}"
         with suppress(OSError):  # only needed after a kill of the daemon
             note.write_text(process_start(popen.pid), encoding="ascii")
-        jobs = ((self._read, (worker, popen)), (_write, (popen, outbox)), (_wait, (popen, outbox)))
-        threads = tuple(threading.Thread(target=work, args=given, daemon=True) for work, given in jobs)
-        for thread in threads:
+        process = self._processes[worker] = _Process(popen, outbox, note)
+        process.threads = tuple(
+            threading.Thread(target=work, args=given, daemon=True)
+            for work, given in (
+                (self._read, (worker, popen)),
+                (_write, (popen, outbox)),
+                (self._take_printed, (worker, process)),
+                (_wait, (popen, outbox)),
+            )
+        )
+        for thread in process.threads:
             thread.start()
-        self._processes[worker] = _Process(popen, outbox, threads, note)
 
-    def send_job(self, worker: int, order: RunJob) -> None:
-        """Hand over a job."""
+    def send_job(self, worker: int, order: RunJob, *, host: str) -> None:
+        """Hand over a job. host: who sent it, for the log."""
+        process = self._processes.get(worker)
+        if process is not None:
+            process.job, process.host = order.request.job, host
         self._send(worker, order)
 
     def send_cancel(self, worker: int, job: str) -> None:
@@ -172,11 +197,28 @@ class Supervisor:
             popen.wait()
             inbox.send_multipart([number, b""])
 
+    def _take_printed(self, worker: int, process: _Process) -> None:
+        """Thread: what the worker logs, and what it and its libraries print, goes into the log of workers."""
+        assert process.popen.stderr is not None
+        with process.popen.stderr as stderr, suppress(OSError, ValueError):
+            while line := stderr.readline(_PRINTED_BYTES):
+                about: dict[str, Field] = {"job": process.job, "host": process.host} if process.job else {}
+                about |= {"worker": worker, "pid": process.popen.pid}
+                try:
+                    said = msgspec.json.decode(line, type=_Said)
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    text = line.decode("utf-8", "replace").rstrip()
+                    if text:
+                        self._log.line("info", "printed", {**about, "text": text})
+                else:
+                    self._log.line(said.level, said.event, {**said.fields, **about})
+
 
 def worker_command(home: Home, settings: Settings) -> list[str]:
     """How a worker is started."""
     command = list(settings.worker_command) or [sys.executable, "-P", "-m", "secondtake_daemon.worker"]
     folders = ["--cache", str(home.cache), "--takes", str(home.data / "takes")]
+    folders += ["--models", str(models_folder(home, settings))]
     roots = [word for root in settings.roots for word in ("--root", root)]
     return [*command, *folders, "--cache-bytes", str(settings.cache_bytes), *roots]
 

@@ -27,6 +27,9 @@ class Watchers:
         self._unsent: dict[_Watch, JobView] = {}
         self._seq = 0
 
+    def __len__(self) -> int:
+        return sum(self._per_peer.values())
+
     def add(self, peer: Peer, request_id: bytes, view: JobView) -> bool:
         """Begin with the present state. False if the client watches too much already."""
         watch = _Watch(peer, request_id)

@@ -7,6 +7,7 @@ Several processes may do that at once, with or without a daemon: to remove is at
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from secondtake.process import process_start
 from secondtake_daemon.store.leases import GRACE_S, leases
 from secondtake_daemon.store.patches import PatchStore, StoredPatch
 from secondtake_daemon.store.pins import Pin, pins
@@ -120,7 +122,7 @@ class Cache:
 
     def movies(self) -> list[Path]:
         """The folders of all converted movies."""
-        return [item.path for item in items_of(self._root) if item.kind is Kind.MOVIE]
+        return [item.path for item in items_of(self._root) if item.kind is Kind.MOVIE and not item.is_part]
 
     def _free(self, items: Iterable[Item]) -> list[Item]:
         """Patches and movies that may go, the least recently used first."""
@@ -136,11 +138,11 @@ class Cache:
         return {name for names in leases(self._root / Kind.JOB.value).values() for name in names}
 
     def _abandoned(self, items: Iterable[Item]) -> list[Item]:
-        """Part files whose writer died, and scratch folders of jobs that never came back."""
+        """Part files whose writer died, movies that were half removed, and scratch of jobs that never came back."""
         jobs, now_s = leases(self._root / Kind.JOB.value), time.time()
-        most_s = {Kind.PATCH: _PART_S, Kind.JOB: GRACE_S}
+        most_s = {Kind.PATCH: _PART_S, Kind.MOVIE: 0.0, Kind.JOB: GRACE_S}
         found = [item for item in items if item.is_part or (item.kind is Kind.JOB and item.path.name not in jobs)]
-        return [item for item in found if now_s - item.used_ns / 1e9 > most_s[item.kind]]
+        return [item for item in found if now_s - item.used_ns / 1e9 > most_s[item.kind] or _is_writer_dead(item)]
 
     def _named_by_takes(self, items: Iterable[Item]) -> set[str]:
         """Movies whose frames the manifest of a registered take names."""
@@ -174,6 +176,14 @@ def _is_in(name: str, names: set[str]) -> bool:
     """True if the name stands there, or a folder that it is in."""
     parts = name.split("/")
     return any("/".join(parts[: end + 1]) in names for end in range(len(parts)))
+
+
+def _is_writer_dead(item: Item) -> bool:
+    """True if the process that a part file is named after has ended. (One of another machine would try again.)"""
+    if not item.is_part or not process_start(os.getpid()):  # there is no looking at processes here
+        return False
+    pid = item.path.name.removesuffix(".part").rpartition(".")[2]
+    return pid.isdecimal() and not process_start(int(pid))
 
 
 def _remove(path: Path) -> bool:

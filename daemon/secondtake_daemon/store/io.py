@@ -1,7 +1,8 @@
 """The one module that writes what must not be torn: temp + fsync + rename + fsync of the folder.
 
-Whatever is visible under its final name is whole, also after a power cut. Part files are named `.<name>.part`; they lie
-beside their target and are removed on failure here, after a kill by `takes.leftovers`.
+Whatever is visible under its final name is whole, also after a power cut; what was acknowledged stays. Part files are
+named `.<name>.part`; they lie beside their target and are removed on failure here, after a kill by `takes.leftovers`.
+The calls themselves stand in `secondtake.disk`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from secondtake import disk
 from secondtake.errors import BadOutput, DiskError
 
-__all__ = ["append_line", "create_bytes", "disk_errors", "part_path", "replace_bytes", "replace_file", "sync_folder"]
+__all__ = [
+    "append_line",
+    "create_bytes",
+    "disk_errors",
+    "make_folders",
+    "part_path",
+    "remove_file",
+    "replace_bytes",
+    "replace_file",
+    "swap_file",
+    "sync_folder",
+]
 
 T = TypeVar("T")
 
@@ -39,14 +52,14 @@ def replace_file(target: Path, write: Callable[[Path], T], *, sync_name: bool = 
     part = part_path(target)
     try:
         with disk_errors(target):
-            result = write(part)
-            _sync(part)
-            os.replace(part, target)
+            result = disk.write(part, write)
+            disk.sync_file(part)
+            disk.replace(part, target)
             if sync_name:
-                _sync(target.parent)
+                disk.sync_folder(target.parent)
     except BaseException:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            disk.unlink(part)
         raise
     return result
 
@@ -61,25 +74,58 @@ def create_bytes(target: Path, data: bytes) -> None:
     part = part_path(target)
     try:
         with disk_errors(target):
-            part.write_bytes(data)
-            _sync(part)
+            disk.write(part, lambda path: path.write_bytes(data))
+            disk.sync_file(part)
             _move_new(part, target)
-            _sync(target.parent)
-    finally:
+            disk.sync_folder(target.parent)
+    except BaseException:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            disk.unlink(part)
+        raise
+
+
+def swap_file(target: Path, write: Callable[[Path], object]) -> None:
+    """Put a file in its place at once, not durably: for what can be made again, and is checked when it is read.
+
+    The part file has this process's id in its name: others may write the same target. Raises OSError.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        disk.write(part, write)
+        disk.replace(part, target)
+    except BaseException:
+        with suppress(OSError):
+            disk.unlink(part)
+        raise
 
 
 def append_line(path: Path, line: bytes) -> None:
     """Add one line. A kill leaves at most a torn last line, without its newline; a power cut may lose lines."""
-    with disk_errors(path), path.open("ab") as file:
-        file.write(line + b"\n")
+    with disk_errors(path):
+        disk.append(path, line + b"\n")
+
+
+def remove_file(path: Path) -> None:
+    """Durably remove a file, if it is there. Raises DiskError or BadOutput."""
+    with disk_errors(path):
+        disk.unlink(path)
+        if path.parent.is_dir():  # also if it was gone: perhaps a process that was killed then removed it
+            disk.sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
     with disk_errors(folder):
-        _sync(folder)
+        disk.sync_folder(folder)
+
+
+def make_folders(folder: Path, *, mode: int = 0o777) -> list[Path]:
+    """Durably make a folder and its parents. Returns those that were not there, deepest first.
+
+    Raises FileExistsError if a file is in the way, DiskError, BadOutput.
+    """
+    with disk_errors(folder):
+        return disk.make_folders(folder, mode=mode)
 
 
 @contextmanager
@@ -99,13 +145,15 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 def _move_new(part: Path, target: Path) -> None:
     try:
-        os.link(part, target)  # unlike a rename, a link never takes the place of a file that is there
+        disk.link(part, target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if target.exists():
             raise FileExistsError(errno.EEXIST, "exists", str(target)) from error
-        os.replace(part, target)
+        disk.replace(part, target)
+    else:
+        disk.unlink(part)
 
 
 def _disk_error(error: OSError, path: Path) -> DiskError | BadOutput:
@@ -129,14 +177,3 @@ def _free_bytes(folder: Path) -> int:
     except OSError:
         return 1 << 62
     return stat.f_bavail * stat.f_frsize
-
-
-def _sync(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut. (Windows can't open folders; it need not.)"""
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from secondtake.process import is_same_process, process_start
-from secondtake_daemon.store.io import disk_errors
+from secondtake_daemon.store.io import disk_errors, swap_file
 
 __all__ = ["GRACE_S", "Lease", "leases"]
 
@@ -52,11 +52,9 @@ class Lease:
     def hold(self, *names: str) -> None:
         """Hold these, and no longer what was held before. Raises DiskError or BadOutput."""
         lease = _Lease(os.getpid(), process_start(os.getpid()), names)
-        part = self._path.with_name(f".{_NAME}.{os.getpid()}.part")
         with disk_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(msgspec.json.encode(lease))
-            os.replace(part, self._path)
+            swap_file(self._path, lambda part: part.write_bytes(msgspec.json.encode(lease)))
 
 
 def leases(jobs: Path) -> dict[str, tuple[str, ...]]:

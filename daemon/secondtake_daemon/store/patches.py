@@ -18,11 +18,16 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from secondtake_daemon.store.io import swap_file
+
 __all__ = ["PatchStore", "StoredPatch", "is_whole"]
 
 _MAGIC = b"STpatch2"
 _DIGEST_BYTES = 32
 _READ_BYTES = 4 << 20
+_SAMPLE_BYTES, _KNOWN_BYTES = 12, 1
+_REST_BYTES = 1 << 20
+"""More than magic, head with its notes, and digest ever take."""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -59,7 +64,8 @@ class PatchStore:
         """The patch of that key, or None. counts: pixels expected per frame; another shape is a damaged object."""
         path = self._path(key)
         try:
-            raw = path.read_bytes()
+            with path.open("rb") as file:
+                raw = file.read(_most_bytes(counts) + 1)  # whatever lies there: no more than a patch can have
         except OSError:
             return None
         patch = _decode(raw, counts)
@@ -74,19 +80,19 @@ class PatchStore:
     def put(self, key: str, patch: StoredPatch) -> bool:
         """Keep a patch. Returns False if the disk would not take it: the job can go on without."""
         path = self._path(key)
-        part = path.with_name(f".{key}.{os.getpid()}.part")
         for _ in range(2):  # an eviction may take the folder away in between, if it is empty
             with suppress(OSError):
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write(part, patch)
-                os.replace(part, path)
+                swap_file(path, lambda part: _write(part, patch))
                 return True
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         return False
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / key
+
+
+def _most_bytes(counts: tuple[int, ...]) -> int:
+    return _REST_BYTES + sum(counts) * (_SAMPLE_BYTES + _KNOWN_BYTES)
 
 
 def is_whole(path: Path) -> bool:

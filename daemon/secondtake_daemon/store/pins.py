@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from secondtake_daemon.store.io import disk_errors, replace_bytes
+from secondtake_daemon.store.io import make_folders, remove_file, replace_bytes
 
 __all__ = ["Pin", "pin", "pins", "unpin"]
 
@@ -23,8 +23,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
 
 def pin(folder: Path, pinned: Pin) -> None:
     """Keep what a take is made of, from now on."""
-    with disk_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(folder, mode=0o700)
     replace_bytes(folder / f"{pinned.take}.json", msgspec.json.encode(pinned))
 
 
@@ -33,8 +32,7 @@ def unpin(folder: Path, take: str) -> bool:
     path = folder / f"{take}.json"
     if not path.exists():
         return False
-    with disk_errors(path):
-        path.unlink(missing_ok=True)
+    remove_file(path)
     return True
 
 

@@ -37,7 +37,7 @@ class Item:
     used_ns: int
     """Time of the last use, since the epoch."""
     is_part: bool = False
-    """True for a patch that is being written, or whose writer died."""
+    """True for a patch that is being written, and a movie that is being removed, or whose process died over it."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +112,7 @@ def _folders(root: Path, kind: Kind) -> Iterator[Item]:
                 path=path,
                 size_bytes=disk_bytes(path),
                 used_ns=path.lstat().st_mtime_ns,
+                is_part=path.name.startswith("."),
             )
 
 

@@ -7,15 +7,17 @@ agree; a line that a power cut lost costs writing that frame again. take.json en
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 import msgspec
 
+from secondtake import disk
 from secondtake.errors import BadOutput
-from secondtake_daemon.store.io import append_line, create_bytes, disk_errors
+from secondtake_daemon.store.io import append_line, create_bytes, disk_errors, make_folders, replace_bytes
 from secondtake_daemon.store.keys import FileDigests
-from secondtake_daemon.takes.leftovers import LEDGER_SUFFIX, LedgerHead, ledger_path, sweep
+from secondtake_daemon.takes.leftovers import LEDGER_SUFFIX, LedgerHead, end_ledger, ledger_path, sweep
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, TakeFrame, load
 
 __all__ = ["Ledger", "claim"]
@@ -37,8 +39,8 @@ class Ledger:
             self.finished[record.frame] = record
 
     def end(self) -> None:
-        """The take is published: the ledger goes."""
-        ledger_path(self.folder, self.head.take).unlink(missing_ok=True)
+        """The take is published: the ledger goes, and whatever an earlier attempt left beside it."""
+        end_ledger(self.folder, take=self.head.take)
 
     def discard(self) -> None:
         """The job failed or was cancelled: remove everything it wrote."""
@@ -57,12 +59,13 @@ def claim(folder: Path, *, job: str, take: str, shot: str, plate: Path, digests:
     if path.exists():
         return _reopen(folder, path, job, digests)
     _refuse_occupied(folder, job)
-    head = LedgerHead(job=job, take=take, shot=shot, made_folders=tuple(map(str, _make_folders(folder))))
+    head = LedgerHead(job=job, take=take, shot=shot, made_folders=tuple(map(str, make_folders(folder))))
     try:
         create_bytes(path, msgspec.json.encode(head) + b"\n")
     except BaseException:
-        for made in map(Path, head.made_folders):
-            made.rmdir()
+        with suppress(OSError):  # somebody put something there
+            for made in map(Path, head.made_folders):
+                disk.remove_folder(made)
         raise
     ledger = Ledger(folder, head, {})
     if min(folder.glob(f".*{LEDGER_SUFFIX}")) != path:  # two jobs came at once: the first by name stays
@@ -90,26 +93,35 @@ def _taken(path: Path) -> BadOutput:
     )
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    """Make the folder and its parents. Returns those that were not there, deepest first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
 def _reopen(folder: Path, path: Path, job: str, digests: FileDigests) -> Ledger:
-    lines = path.read_bytes().split(b"\n")
-    head = msgspec.json.decode(lines[0], type=LedgerHead)
+    with disk_errors(path):
+        lines = path.read_bytes().split(b"\n")
+    try:
+        head = msgspec.json.decode(lines[0], type=LedgerHead)
+    except msgspec.MsgspecError:
+        raise BadOutput(
+            "The ledger of an unfinished take is damaged", remedy="Give --out another folder, or remove it", path=path
+        ) from None
     if head.job != job:
         raise _taken(path)
     finished = {}
     for line in lines[1:-1]:  # what follows the last newline is empty, or torn by a crash
-        record = msgspec.json.decode(line, type=TakeFrame)
-        written = folder / record.file
-        if written.exists() and digests.of(written) == record.digest:
+        record = _record(line)
+        if record is not None and _is_whole(folder / record.file, record, digests):
             finished[record.frame] = record
-    whole = b"\n".join(lines[:-1]) + b"\n"
     if lines[-1]:
-        path.write_bytes(whole)
+        replace_bytes(path, b"\n".join(lines[:-1]) + b"\n")
     return Ledger(folder, head, finished)
+
+
+def _record(line: bytes) -> TakeFrame | None:
+    """None for a line that a power cut spoiled: lines are not synced."""
+    try:
+        return msgspec.json.decode(line, type=TakeFrame)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _is_whole(written: Path, record: TakeFrame, digests: FileDigests) -> bool:
+    with disk_errors(written):
+        return written.exists() and digests.of(written) == record.digest

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from secondtake.boxes import Box
-from secondtake.errors import Incompatible, NotFound
+from secondtake.errors import DiskError, Incompatible, NotFound
 from secondtake.figures import Figures, FrameFigures
 from secondtake.messages import FixRequest, Knowledge, Proof
 
@@ -187,12 +187,17 @@ class Manifest(_Record, frozen=True, kw_only=True):
 
 
 def load(folder_or_file: Path) -> Manifest:
-    """Read a take.json (or the one in a folder). Raises NotFound, or Incompatible for a newer or damaged one."""
+    """Read a take.json (or the one in a folder).
+
+    Raises NotFound, Incompatible for a newer or damaged one, DiskError if it is there but cannot be read.
+    """
     path = folder_or_file / MANIFEST_NAME if folder_or_file.is_dir() else folder_or_file
     try:
         raw = path.read_bytes()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound("There is no take here", remedy="Give the folder that holds take.json", path=path) from error
+    except OSError as error:  # never taken for a take that is not there: somebody may want to clear up after it
+        raise DiskError(f"The take cannot be read ({error.strerror})", path=path) from error
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:

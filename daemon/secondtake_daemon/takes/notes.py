@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from secondtake_daemon.store.io import disk_errors, replace_bytes
+from secondtake_daemon.store.io import remove_file, replace_bytes
 
 __all__ = ["NOTES_SUFFIX", "NO_NOTES", "Notes", "read_notes", "remove_notes", "write_notes"]
 
@@ -44,6 +44,5 @@ def write_notes(root: Path, take: str, notes: Notes) -> None:
 
 
 def remove_notes(root: Path, take: str) -> None:
-    """Nobody says anything of this take any more."""
-    with disk_errors(root):
-        (root / f"{take}{NOTES_SUFFIX}").unlink(missing_ok=True)
+    """Nobody says anything of this take any more; durable. Raises DiskError, BadOutput."""
+    remove_file(root / f"{take}{NOTES_SUFFIX}")

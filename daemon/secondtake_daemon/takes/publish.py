@@ -14,7 +14,7 @@ from secondtake.errors import BadOutput, ProofFailed
 from secondtake.messages import FixResult, Knowledge, Proof
 from secondtake_daemon.store.io import create_bytes, sync_folder
 from secondtake_daemon.takes.ledger import Ledger
-from secondtake_daemon.takes.leftovers import ledger_path
+from secondtake_daemon.takes.leftovers import end_ledger
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, TakeFrame, load
 from secondtake_daemon.takes.registry import register
 
@@ -49,14 +49,18 @@ def publish(manifest: Manifest, *, ledger: Ledger, registry: Path) -> FixResult:
 
 
 def published(folder: Path, *, job: str, registry: Path) -> FixResult | None:
-    """The take this job has published already, before a crash kept it from saying so; else None."""
+    """The take this job has published already, before a crash kept it from saying so; else None.
+
+    What the crash left of the publishing is done, or done again.
+    """
     if not (folder / MANIFEST_NAME).exists():
         return None
     manifest = load(folder)
     if manifest.request.job != job:
         return None
+    sync_folder(folder)  # take.json is seen, but that does not say that its name survives a power cut
     register(registry, manifest, folder)
-    ledger_path(folder, manifest.take).unlink(missing_ok=True)
+    end_ledger(folder, take=manifest.take)
     return result_of(manifest, folder)
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from secondtake.errors import BadInput, BadOutput, DiskError, Incompatible, NotFound
 from secondtake.messages import Knowledge
-from secondtake_daemon.store.io import disk_errors, replace_bytes
+from secondtake_daemon.store.io import make_folders, remove_file, replace_bytes
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
 from secondtake_daemon.takes.notes import NOTES_SUFFIX, Notes, read_notes, remove_notes
 
@@ -85,7 +85,7 @@ def entry_of(manifest: Manifest, folder: Path) -> Entry:
 
 def register(root: Path, manifest: Manifest, folder: Path) -> None:
     """Note a published take, durably. root: the folder `data/takes` of the home."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(root, mode=0o700)
     replace_bytes(root / f"{manifest.take}{_SUFFIX}", msgspec.json.encode(entry_of(manifest, folder)))
 
 
@@ -103,10 +103,9 @@ def holds(entry: Entry) -> bool:
 
 
 def forget(root: Path, take: str) -> None:
-    """Take a take, and what was said of it, out of the registry."""
+    """Durably take a take, and what was said of it, out of the registry. Raises DiskError, BadOutput."""
     remove_notes(root, take)
-    with disk_errors(root):
-        (root / f"{take}{_SUFFIX}").unlink(missing_ok=True)
+    remove_file(root / f"{take}{_SUFFIX}")
 
 
 def entries(root: Path, *, shot: str = "") -> list[Entry]:

@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from secondtake import disk
 from secondtake.errors import Incompatible, NotFound
-from secondtake_daemon.store.io import disk_errors, sync_folder
+from secondtake_daemon.store.io import disk_errors
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
 from secondtake_daemon.takes.registry import Entry, entry, forget, holds
 
@@ -22,7 +23,7 @@ class Doomed:
     shot: str
     folder: Path
     files: tuple[Path, ...]
-    """take.json last: as long as it is there, the rest is found again. Empty if there is nothing."""
+    """take.json last, or what it is called since an earlier try. Empty if there is nothing."""
 
     @property
     def size_bytes(self) -> int:
@@ -35,30 +36,44 @@ def doomed(which: Entry) -> Doomed:
 
     If the folder holds another take now, or none, nothing there is this take's.
     """
-    folder, files = Path(which.folder), []
-    with suppress(NotFound):
-        manifest = load(folder)
-        if manifest.take == which.take:
-            files = [folder / name for name in _names(manifest, folder)]
-    there = tuple(file for file in files if file.is_file() or file.is_symlink())
+    folder, files = Path(which.folder), list[Path]()
+    for last in (folder / MANIFEST_NAME, _tombstone(folder, which.take)):
+        with suppress(NotFound):
+            manifest = load(last)
+            if manifest.take == which.take:
+                files += [*(folder / name for name in _names(manifest, folder)), last]
+    there = tuple(dict.fromkeys(file for file in files if file.is_file() or file.is_symlink()))
     return Doomed(take=which.take, shot=which.shot, folder=folder, files=there)
 
 
 def remove(take: Doomed, *, root: Path) -> None:
     """Delete it; the folder too, if nothing else is in it. root: the registry's. Raises DiskError, BadOutput.
 
-    After a kill in the middle it can be done again.
+    take.json goes first, to a name that only this function knows: a take is whole or not there, also after a kill or a
+    power cut in the middle. Then it can be done again.
     """
-    with disk_errors(take.folder):
-        for file in take.files:
-            file.unlink(missing_ok=True)
     if take.files:
-        sync_folder(take.folder)
+        manifest, tombstone = take.folder / MANIFEST_NAME, _tombstone(take.folder, take.take)
+        with disk_errors(take.folder):
+            if manifest in take.files:
+                disk.replace(manifest, tombstone)
+                disk.sync_folder(take.folder)
+            for file in take.files:
+                if file not in (manifest, tombstone):
+                    disk.unlink(file)
+            disk.sync_folder(take.folder)
+            disk.unlink(tombstone)
+            disk.sync_folder(take.folder)
         with suppress(OSError):  # something else lies there
-            take.folder.rmdir()
+            disk.remove_folder(take.folder)
     left = entry(root, take.take)
     if left is None or not holds(left):  # else a copy was deleted, and the take is in its place
         forget(root, take.take)
+
+
+def _tombstone(folder: Path, take: str) -> Path:
+    """What take.json is called while its take is being deleted."""
+    return folder / f".{take}.deleted"
 
 
 def _names(manifest: Manifest, folder: Path) -> list[str]:
@@ -68,4 +83,4 @@ def _names(manifest: Manifest, folder: Path) -> list[str]:
     for name in names:
         if Path(name).name != name or not name.startswith(f"{manifest.shot}.{manifest.take}."):
             raise Incompatible(f"The take's manifest names '{name}', which cannot be its file", path=folder)
-    return [*names, MANIFEST_NAME]
+    return names

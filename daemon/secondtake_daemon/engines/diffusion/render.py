@@ -51,9 +51,7 @@ class _Clip:
 def render(window: Window, job: Job, *, look: Look, model: Model) -> Patch:
     """The patch of a window. Raises what the model raises."""
     family, shaper = look.family, SHAPERS[look.family.shaper]
-    span = span_for(
-        window.frames, shot=window.shot.frames, head=family.head, tail=family.tail, every=family.every
-    )
+    span = span_for(window.frames, shot=window.shot.frames, head=family.head, tail=family.tail, every=family.every)
     canvas = canvas_for(window.crop, area_px=family.area_px, stride_px=family.stride_px)
     clip = _clip(window, span, canvas, gain=look.gain, shaper=shaper, step=job.step)
     holes = generation_mattes(clip.holes, shape=look.shape, reach=family.every)

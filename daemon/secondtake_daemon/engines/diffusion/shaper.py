@@ -97,9 +97,7 @@ _REC709, _AP1 = "Linear Rec.709 (sRGB)", "ACEScg"
 
 DISPLAY = Shaper("display", _REC709, 0.0, _TOP, _display_encode, _display_decode)
 """For Wan and whatever else learned from ordinary video: looks like it, and keeps highlights."""
-ACESCCT = Shaper(
-    "acescct", _AP1, -_CCT_B / _CCT_A, float(np.exp2(17.52 - 9.72)), _acescct_encode, _acescct_decode
-)
+ACESCCT = Shaper("acescct", _AP1, -_CCT_B / _CCT_A, float(np.exp2(17.52 - 9.72)), _acescct_encode, _acescct_decode)
 """For LTX-2.5, which learned it."""
 LOGC3 = Shaper(
     "logc3", _REC709, -_LOGC[5] / _LOGC[4], float((10 ** ((1 - _LOGC[3]) / _LOGC[2]) - _LOGC[1]) / _LOGC[0]),

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Known
-from secondtake_daemon.engines.temporal.align import warp
-from secondtake_daemon.engines.temporal.core import invent, spatial_fill
+from secondtake_daemon.engines.temporal.align import source_box, warp
+from secondtake_daemon.engines.temporal.core import Mean, invent, spatial_fill
 from secondtake_daemon.engines.temporal.fill import Background, Filler, hole_boxes
 from secondtake_daemon.engines.temporal.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Plane, Preset, largest
@@ -26,6 +26,9 @@ __all__ = ["Composer"]
 _RING_PX = 25
 _NOTED_SHARE = 0.01
 _NOTED_EDGE_PX = 2
+_NOTED_REFUSED = 0.05
+_WITNESSES = 4
+_SETTLED_SHARE = 0.9
 _SAME = 3.0
 """Sigmas of grain."""
 
@@ -54,6 +57,7 @@ class Composer:
         self._textured = preset.name == "final"
         self._step = step
         self._keys: dict[int, tuple[KeyPicture, ...]] = {}
+        self._refused = False
 
     def paint(self, *, out: Colour, known: NDArray[np.uint8], index: int, crop: Box) -> None:
         """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite.
@@ -79,7 +83,7 @@ class Composer:
             known[at] = np.where(hole.usable | hole.rim, Known.UNSAID, picture.known[inner])
 
     def notes(self) -> tuple[str, ...]:
-        """What the artist should know about the whole shot."""
+        """What the artist should know about the shot, and about the frames that were painted so far."""
         share, edge = self._study.invented_share, self._study.edge_px
         notes = []
         if share >= _NOTED_SHARE:
@@ -87,6 +91,11 @@ class Composer:
         if edge >= _NOTED_EDGE_PX:
             notes.append(
                 f"The matte seems too tight: the object's edge shows up to {edge} px outside it; use --grow {edge + 1}"
+            )
+        if self._refused:
+            notes.append(
+                f"In some frames more than {_NOTED_REFUSED:.0%} of the matte was shown by other frames that did not "
+                "match; it was filled from its surroundings"
             )
         return tuple(notes)
 
@@ -106,20 +115,22 @@ class Composer:
             if held is None:
                 before = self._study.keys[: self._study.keys.index(index)]
                 held = tuple(
-                    self._painted(index, box, before) for box in hole_boxes(hole=self._reader.hole(index=index))
+                    self._painted(index, box, before, textured=self._textured)
+                    for box in hole_boxes(hole=self._reader.hole(index=index))
                 )
                 self._study.keep_key(index, held)
             self._keys[index] = held
         return self._keys[index]
 
-    def _painted(self, index: int, box: Box, keys: tuple[int, ...]) -> KeyPicture:
+    def _painted(self, index: int, box: Box, keys: tuple[int, ...], *, textured: bool = False) -> KeyPicture:
         seen = self._filler.background(index=index, box=box)
+        self._refused |= bool(seen.refused.sum() > _NOTED_REFUSED * max(int(seen.hole.sum()), 1))
         fill = close_seam(fill=seen.fill, plate=seen.plate, hole=seen.hole, usable=~seen.hole, filled=seen.seen)
         canvas = self._begun(seen, fill)
         for key in keys:
             if not canvas.filled.all() and self._study.analysis.parts[key] == self._study.analysis.parts[index]:
                 self._carry(canvas, index, key)
-        self._finished(canvas, seen, fill, index)
+        self._finished(canvas, seen, fill, index, textured=textured)
         if self._study.analysis.pictures[index].blind:  # a black frame has no grain either
             canvas.kept = np.ones_like(canvas.kept)
         return KeyPicture(index=index, box=box, pixels=canvas.pixels, kept=canvas.kept, known=canvas.known)
@@ -139,7 +150,7 @@ class Composer:
             known=known,
         )
 
-    def _finished(self, canvas: _Canvas, seen: Background, fill: Colour, index: int) -> None:
+    def _finished(self, canvas: _Canvas, seen: Background, fill: Colour, index: int, *, textured: bool) -> None:
         """Invent the rest, from surroundings without their grain where several frames show them."""
         unknown = ~canvas.filled
         if not unknown.any():
@@ -147,13 +158,59 @@ class Composer:
         calm = ~seen.hole & seen.seen & self._agree(fill, seen.plate)
         around = np.where(calm[..., None], fill, canvas.pixels).astype(np.float32)
         made, kept = spatial_fill(pixels=around, unknown=unknown, step=self._step), np.zeros_like(canvas.kept)
-        if index in self._study.keys and self._textured:
+        if textured:
             through, shown = self._shining_through(canvas, seen, index, made, unknown)
             around = np.where(shown[..., None], through, around)
-            made = invent(pixels=around, unknown=unknown & ~shown, step=self._step)
+            guide = self._settled(canvas, made, unknown & ~shown, index)
+            made = invent(pixels=around, unknown=unknown & ~shown, guide=guide, step=self._step)
             kept = shown.astype(np.float32)
         canvas.pixels = np.where(unknown[..., None], made, canvas.pixels).astype(np.float32)
         canvas.kept = np.where(unknown, kept, canvas.kept).astype(np.float32)
+
+    def _settled(self, canvas: _Canvas, guess: Colour, unknown: Mask, index: int) -> Colour:
+        """The mean of the guesses on several frames, so that who passes by on the key frame does not colour them all.
+
+        Just this guess where the first other one agrees with it.
+        """
+        if not unknown.any():
+            return guess
+        rows, columns = np.flatnonzero(unknown.any(axis=1)), np.flatnonzero(unknown.any(axis=0))
+        size = (int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+        box = Box(canvas.box.x + int(columns[0]), canvas.box.y + int(rows[0]), *size)
+        box = box.pad(_RING_PX).intersect(canvas.box)
+        at = box.within(canvas.box)
+        own = np.where(unknown[..., None], guess, canvas.pixels)[at].astype(np.float32)
+        mean, count = Mean(own), 0
+        for other in self._witnesses(index):
+            for pixels, valid in self._guesses(own, unknown[at], box, index, other):
+                mean.add(pixels, valid=valid)
+                count += 1
+                if count == 1 and self._agree(own, pixels)[unknown[at] & valid].mean() > _SETTLED_SHARE:
+                    return guess
+        result = guess.copy()
+        result[at] = np.where(unknown[at][..., None], mean.value(), result[at])
+        return result
+
+    def _witnesses(self, index: int) -> list[int]:
+        """Frames spread between the same cuts, without this one."""
+        analysis = self._study.analysis
+        together = np.flatnonzero((analysis.parts == analysis.parts[index]) & analysis.holes)
+        spaced = together[np.linspace(0, len(together) - 1, _WITNESSES + 1).round().astype(int)]
+        return [int(one) for one in np.unique(spaced) if one != index and not analysis.pictures[one].blind]
+
+    def _guesses(self, own: Colour, unknown: Mask, box: Box, index: int, other: int) -> Iterator[tuple[Colour, Mask]]:
+        """What another frame's surroundings say of the unknown pixels, brought here, and where it says something."""
+        matrix = self._filler.aligner.motion(layer=0, target=index, source=other)
+        if matrix is None:
+            return
+        there = source_box(matrix=matrix, box=box, frame=self._reader.frame_box)
+        for part in hole_boxes(hole=self._reader.hole(index=other)):
+            if part.intersect(there).is_empty:
+                continue
+            placed = self._filler.placed_picture(picture=self._painted(other, part, ()), matrix=matrix, box=box)
+            if placed is not None and (placed[1] & unknown).any():
+                pixels, valid = placed
+                yield pixels * self._filler.gain(index, other, own, pixels, valid & ~unknown), valid
 
     def _agree(self, one: Colour, other: Colour) -> Mask:
         """Where two pictures differ no more than by their grain."""

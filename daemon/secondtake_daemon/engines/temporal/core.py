@@ -11,7 +11,7 @@ from secondtake_daemon.engines.temporal.diffuse import continue_edges
 from secondtake_daemon.engines.temporal.exemplar import add_texture
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask
 
-__all__ = ["invent", "spatial_fill"]
+__all__ = ["Mean", "invent", "spatial_fill"]
 
 _RADIUS_PX = 5.0
 _LOG_FLOOR = 0.01
@@ -35,16 +35,41 @@ def spatial_fill(*, pixels: Colour, unknown: Mask, step: Callable[[], None] = la
     return result
 
 
-def invent(*, pixels: Colour, unknown: Mask, step: Callable[[], None] = lambda: None) -> Colour:
-    """The same with texture from the surroundings, whose low frequencies are the smooth continuation's."""
+def invent(
+    *, pixels: Colour, unknown: Mask, guide: Colour | None = None, step: Callable[[], None] = lambda: None
+) -> Colour:
+    """The same with texture from the surroundings, whose low frequencies are the smooth continuation's.
+
+    guide: that continuation, if there is one already.
+    """
+    smooth = spatial_fill(pixels=pixels, unknown=unknown, step=step) if guide is None else guide
     if not unknown.any() or unknown.all():
-        return spatial_fill(pixels=pixels, unknown=unknown)
+        return smooth
     log = _log(pixels, unknown)
-    guide = log.copy()
-    at = _around(unknown)
-    guide[at] = _smooth(log[at], unknown[at], step)
+    guide = np.where(unknown[..., None], _log(smooth, ~unknown), log).astype(np.float32)
     made = add_texture(values=log, gap=unknown, guide=guide, step=step)
     return np.where(unknown[..., None], _linear(made), pixels).astype(np.float32)
+
+
+class Mean:
+    """Of several guesses at the same thing, in log."""
+
+    def __init__(self, first: Colour) -> None:
+        self._total = self._of(first)
+        self._count = np.ones(first.shape[:2], np.float32)
+
+    def add(self, guess: Colour, *, valid: Mask) -> None:
+        """One more, where it is valid."""
+        self._total += np.where(valid[..., None], self._of(guess), 0)
+        self._count += valid
+
+    def value(self) -> Colour:
+        """As the guesses are, ≥ 0."""
+        return _linear(self._total / self._count[..., None])
+
+    @staticmethod
+    def _of(guess: Colour) -> Colour:
+        return np.asarray(np.log(np.maximum(guess, 0.0) + np.float32(_LOG_FLOOR)), np.float32)
 
 
 def _around(unknown: Mask) -> tuple[slice, slice]:

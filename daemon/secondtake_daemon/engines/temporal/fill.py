@@ -64,6 +64,8 @@ class Background:
     """Share of the plate's grain variance that is still in `fill`."""
     confirmed: Mask
     """Seen, and two views of a rigid motion agree."""
+    refused: Mask
+    """In the hole, shown by some frame, and not believed."""
 
 
 class Filler:
@@ -93,7 +95,10 @@ class Filler:
             in_front=lambda layer: self._segmenter.in_front(of=layer),
         )
         rim = self._clean_rim(chosen, target, ring)
-        return Background(box, chosen.pixels, target.pixels, hole, chosen.seen, rim, chosen.kept, chosen.confirmed)
+        refused = chosen.refused & ~target.rim
+        return Background(
+            box, chosen.pixels, target.pixels, hole, chosen.seen, rim, chosen.kept, chosen.confirmed, refused
+        )
 
     def _hypotheses(self, index: int, target: Crop, ring: Mask) -> list[Hypothesis]:
         analysis, preset = self.analysis, self._preset

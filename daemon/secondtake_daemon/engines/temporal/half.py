@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import FloatImage, Shot
+from secondtake_daemon.engines.temporal.forwarded import ForwardedShot
 from secondtake_daemon.engines.temporal.proxy import all_sane
 
 __all__ = ["HalfShot", "doubled", "halved"]
 
+_HELD_BYTES = 192 << 20
+_STRIP_PX = 32
 
-class HalfShot(Shot):
-    """Every 2 × 2 pixels of a shot as one: their mean; the larger coverage. Its bounds begin at (0, 0)."""
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    plate: FloatImage
+    hole: FloatImage
+
+
+class HalfShot(ForwardedShot):
+    """Every 2 × 2 pixels of a shot as one: their mean; the larger coverage. Its bounds begin at (0, 0).
+
+    Plate and hole are made for whole frames and kept, up to a number of bytes: a draft looks at each frame many times,
+    and one that must be read again costs more than all that is done with it. Thread-safe.
+    """
 
     def __init__(self, shot: Shot) -> None:
-        self._shot = shot
-
-    @property
-    def frames(self) -> tuple[int, ...]:
-        """The shot's."""
-        return self._shot.frames
+        super().__init__(shot)
+        self._bounds = Box(0, 0, -(-shot.bounds.width // 2), -(-shot.bounds.height // 2))
+        self._held: OrderedDict[int, _Frame] = OrderedDict()
+        self._lock = Lock()
 
     @property
     def bounds(self) -> Box:
         """Half the shot's, rounded up."""
-        bounds = self._shot.bounds
-        return Box(0, 0, -(-bounds.width // 2), -(-bounds.height // 2))
-
-    @property
-    def references(self) -> tuple[int, ...]:
-        """The shot's."""
-        return self._shot.references
-
-    @property
-    def has_motion(self) -> bool:
-        """The shot's."""
-        return self._shot.has_motion
+        return self._bounds
 
     def plate(self, frame: int, box: Box) -> FloatImage:
-        """NaN where any of the four is no number."""
-        return _mean(self._shot.plate(frame, self._full(box)), box)
+        """NaN where any of the four is no number. Not to be written to."""
+        return self._whole(frame).plate[box.within(self._bounds)]
 
     def hole(self, frame: int, box: Box) -> FloatImage:
-        """The largest of the four."""
-        full = self._shot.hole(frame, self._full(box))
-        padded = _even(full)
-        rows = np.maximum(padded[0::2], padded[1::2])
-        return np.asarray(np.maximum(rows[:, 0::2], rows[:, 1::2]), np.float32)
+        """The largest of the four. Not to be written to."""
+        return self._whole(frame).hole[box.within(self._bounds)]
 
     def reference(self, frame: int, box: Box) -> FloatImage:
         """Like the plate."""
@@ -58,6 +60,34 @@ class HalfShot(Shot):
     def motion(self, frame: int, box: Box) -> FloatImage:
         """One vector of the four (a mean would lie between two things that move apart), in pixels of half size."""
         return np.ascontiguousarray(_even(self._shot.motion(frame, self._full(box)))[::2, ::2] * np.float32(0.5))
+
+    def _whole(self, frame: int) -> _Frame:
+        with self._lock:
+            held = self._held.get(frame)
+            if held is not None:
+                self._held.move_to_end(frame)
+                return held
+        made = self._read(frame)
+        most = max(_HELD_BYTES // (made.plate.nbytes + made.hole.nbytes), 2)
+        with self._lock:
+            self._held[frame] = made
+            while len(self._held) > most:
+                self._held.popitem(last=False)
+        return made
+
+    def _read(self, frame: int) -> _Frame:
+        """In strips, whose pixels at full size stay in the processor's cache; whole they would cost a page fault each
+        4 KiB, which is more than the reading itself."""
+        width, height = self._bounds.width, self._bounds.height
+        made = _Frame(np.empty((height, width, 3), np.float32), np.empty((height, width), np.float32))
+        everywhere = self._shot.bounds
+        self._shot.plate(frame, everywhere._replace(width=1))  # lets a shot on files decode all rows at once
+        for top in range(0, height, _STRIP_PX):
+            strip = Box(0, top, width, min(_STRIP_PX, height - top))
+            full = self._full(strip)
+            made.plate[top : strip.bottom] = _mean(self._shot.plate(frame, full), strip)
+            made.hole[top : strip.bottom] = _most(self._shot.hole(frame, full))
+        return made
 
     def _full(self, box: Box) -> Box:
         bounds = self._shot.bounds
@@ -81,6 +111,12 @@ def doubled(
     inside = (slice(top, top + box.height), slice(left, left + box.width))
     large = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.float32)
     return large[inside], np.repeat(np.repeat(known, 2, axis=0), 2, axis=1)[inside]
+
+
+def _most(full: FloatImage) -> FloatImage:
+    padded = _even(full)
+    rows = np.maximum(padded[0::2], padded[1::2])
+    return np.asarray(np.maximum(rows[:, 0::2], rows[:, 1::2]), np.float32)
 
 
 def _mean(full: FloatImage, box: Box) -> FloatImage:

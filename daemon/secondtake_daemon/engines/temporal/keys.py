@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.camera import apply
 from secondtake_daemon.engines.temporal.kinds import Points
+from secondtake_daemon.engines.temporal.leave_out import try_carrying
 from secondtake_daemon.engines.temporal.sources import hole_points, looks, visible_from
 
 __all__ = ["choose_keys", "never_seen"]
@@ -36,7 +37,10 @@ def never_seen(analysis: Analysis, *, step: Callable[[], None]) -> list[Points]:
 
 
 def choose_keys(analysis: Analysis, *, unseen: list[Points], step: Callable[[], None]) -> tuple[int, ...]:
-    """Frames to invent on, in order; each covers what the ones before did not. Ties go to the middle of the shot."""
+    """Frames to invent on, in order; each covers what the ones before did not. Ties go to the middle of the shot.
+
+    None between cuts where what is carried would be wrong (`leave_out`): there each frame is filled by itself.
+    """
     left = list(unseen)
     keys: list[int] = []
     middle = len(left) / 2
@@ -52,7 +56,18 @@ def choose_keys(analysis: Analysis, *, unseen: list[Points], step: Callable[[], 
             for target, points in enumerate(left)
         ]
         left[key] = left[key][:0]
-    return tuple(keys)
+    return _worth_carrying(analysis, keys=keys, unseen=unseen, step=step)
+
+
+def _worth_carrying(
+    analysis: Analysis, *, keys: list[int], unseen: list[Points], step: Callable[[], None]
+) -> tuple[int, ...]:
+    """Without the keys between cuts where a fill of each frame alone is nearer to the truth than a carried one."""
+    first: dict[int, int] = {}
+    for key in keys:
+        first.setdefault(int(analysis.parts[key]), key)
+    carries = {part: try_carrying(analysis, key=key, unseen=unseen, step=step).carries for part, key in first.items()}
+    return tuple(key for key in keys if carries[int(analysis.parts[key])])
 
 
 def _shown_by(analysis: Analysis, target: int, key: int, points: Points) -> NDArray[np.bool_]:

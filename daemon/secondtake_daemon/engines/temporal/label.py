@@ -40,6 +40,7 @@ _UNEASY_SHARE = 0.43
 _LOST_DOUBT = 0.6
 _LOST_SHARE = 0.6
 _LEAST_SHARE = 0.15
+_MOST_UNSEEN = 0.5
 _HIDDEN = 1.0
 _ABSENT = 0.3
 _OUTDONE = 3.0
@@ -73,6 +74,8 @@ class Chosen:
     """Share of the plate's grain variance that is still in the pixels."""
     confirmed: Mask
     """Seen, and two views of a rigid hypothesis agree."""
+    refused: Mask
+    """In the hole, shown by some frame, and not believed."""
 
 
 def choose(
@@ -110,14 +113,15 @@ def choose(
     good = _believed(
         seen=seen, confirmed=confirmed, paid=paid, hole=hole, doubted=_doubted(explained, hypotheses, ring)
     )
-    return Chosen(pixels.astype(np.float32), good, kept.astype(np.float32), confirmed & good)
+    refused = seen & hole & ~good
+    return Chosen(pixels.astype(np.float32), good, kept.astype(np.float32), confirmed & good, refused)
 
 
 def _believed(*, seen: Mask, confirmed: Mask, paid: Plane, hole: Mask, doubted: float) -> Mask:
     """The part of `seen` that is not refused. paid: the cost of what was chosen; doubted: `doubt`.
 
-    Where nothing explains the surroundings, and most of the hole is refused, the rest agrees by chance. A small part of
-    a hole that is otherwise never seen must be confirmed: it is more often a wrong motion than a lucky view.
+    Where nothing explains the surroundings, and most of the hole is refused, the rest agrees by chance. What is
+    left of a hole that is mostly never seen must be confirmed: it is more often a wrong motion than a lucky view.
     """
     high = np.asarray(cv2.GaussianBlur(paid, (0, 0), _GATE_BLUR_PX)) > _GATE
     kernel = np.ones((_GATE_OPEN_PX, _GATE_OPEN_PX), np.uint8)
@@ -126,7 +130,8 @@ def _believed(*, seen: Mask, confirmed: Mask, paid: Plane, hole: Mask, doubted: 
     inside = max(int((seen & hole).sum()), 1)
     if doubted > _LOST_DOUBT and int((good & hole).sum()) < (1 - _LOST_SHARE) * inside:
         return good & ~hole
-    if int((good & hole).sum()) < _LEAST_SHARE * int(hole.sum()):
+    size = int(hole.sum())
+    if int((good & hole).sum()) < _LEAST_SHARE * size or int((seen & hole).sum()) < _MOST_UNSEEN * size:
         return good & (confirmed | ~hole)
     return good
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from secondtake_daemon.engines.temporal.bridge import Bridges
 from secondtake_daemon.engines.temporal.camera import apply, fit_affine, fit_homography
 from secondtake_daemon.engines.temporal.drifts import find_drift
 from secondtake_daemon.engines.temporal.kinds import Matrix, Points
-from secondtake_daemon.engines.temporal.poses import camera_steps, chain, layer_steps
+from secondtake_daemon.engines.temporal.poses import Course, Sighting, camera_steps, chain, layer_course, sight
 from secondtake_daemon.engines.temporal.proxy import Picture
 from secondtake_daemon.engines.temporal.sift import Sieve
 from secondtake_daemon.engines.temporal.tracks import FrameTracks, shared
@@ -97,13 +99,15 @@ class _Sorter:
         pictures: Sequence[Picture],
         step: Callable[[], None],
     ) -> None:
-        self._frames, self._parts, self._step = frames, parts, step
+        self._frames, self._parts, self._pictures, self._step = frames, parts, pictures, step
         self._sieve = Sieve(frames, parts, pictures)
         height, width = pictures[0].grey.shape
         self._size = (width, height)
         self._members: list[Flags] = []
         self._poses: list[NDArray[np.float64]] = []
         self._camera: list[Matrix | None] = []
+        self._seen: list[Sighting] = []
+        """Of the layers after the first."""
 
     def sorted(self, groups: Sequence[Flags], most: int) -> Layers:
         total = 1 + max((int(one.ids[-1]) for one in self._frames if len(one.ids)), default=-1)
@@ -124,10 +128,15 @@ class _Sorter:
                 break
             free &= ~found
             self._take(found)
+        self._join()
+        courses = [self._course(one) for one in self._seen]
+        self._poses[1:] = [chain(one.steps) for one in courses]
         of_track = np.full(total, -1, np.int8)
         for layer, members in enumerate(self._members):
             of_track[members] = layer
-        lives = [(0, len(self._frames) - 1), *(self._life(members) for members in self._members[1:])]
+        whole = (0, len(self._frames) - 1)
+        behind = zip(self._members[1:], self._seen, courses, strict=True)
+        lives = [whole, *(self._lived(members, seen, course) for members, seen, course in behind)]
         return Layers(of_track, np.stack(self._poses), np.array(lives, np.int32))
 
     def _take(self, members: Flags) -> None:
@@ -135,32 +144,69 @@ class _Sorter:
         for layer in range(1, len(self._members)):
             if self._sieve.same(members=members, poses=self._poses[layer]):
                 self._members[layer] = self._members[layer] | members
-                self._poses[layer] = self._posed(self._members[layer])
+                self._seen[layer - 1] = self._sighted(self._members[layer])
+                self._poses[layer] = self._posed(self._seen[layer - 1])
                 return
         others = np.logical_or.reduce(self._members)
         if self._sieve.bends(members=members, others=others, camera=self._poses[0]):
             return
-        poses = self._posed(members)
+        seen = self._sighted(members)
+        poses = self._posed(seen)
         if self._sieve.explains(poses=poses, life=self._life(members), known=self._poses):
             self._members.append(members)
             self._poses.append(poses)
+            self._seen.append(seen)
 
-    def _posed(self, members: Flags) -> NDArray[np.float64]:
+    def _join(self) -> None:
+        """One layer of two that are one thing, before and after the hole hid it."""
+        bridges = Bridges(self._frames, self._parts, self._pictures, self._camera)
+        for one, other in permutations(range(1, len(self._members)), 2):
+            before, after = self._members[one], self._members[other]
+            if before.any() and after.any() and self._life(before)[1] < self._life(after)[0]:
+                self._step()
+                joined = bridges.joined(before=before, after=after, both=self._sighted(before | after))
+                if joined is not None:
+                    self._members[one], self._seen[one - 1] = before | after, joined
+                    self._members[other] = np.zeros_like(after)
+        kept = [layer for layer in range(1, len(self._members)) if self._members[layer].any()]
+        self._seen = [self._seen[layer - 1] for layer in kept]
+        self._members = [self._members[0], *(self._members[layer] for layer in kept)]
+        self._poses = [self._poses[0], *(self._poses[layer] for layer in kept)]
+
+    def _sighted(self, members: Flags) -> Sighting:
         width, height = self._size
-        return chain(
-            layer_steps(
-                frames=self._frames,
-                parts=self._parts,
-                chosen=members,
-                camera=self._camera,
-                width=width,
-                height=height,
-            )
+        return sight(
+            frames=self._frames, parts=self._parts, chosen=members, camera=self._camera, width=width, height=height
         )
+
+    def _course(self, own: Sighting) -> Course:
+        others = [one for one in self._seen if one is not own]
+        return layer_course(frames=self._frames, own=own, others=others, camera=self._camera)
+
+    def _posed(self, own: Sighting) -> NDArray[np.float64]:
+        return chain(self._course(own).steps)
 
     def _life(self, members: Flags) -> tuple[int, int]:
         alive = [index for index, one in enumerate(self._frames) if members[one.ids].any()]
         return alive[0], alive[-1]
+
+    def _lived(self, members: Flags, seen: Sighting, course: Course) -> tuple[int, int]:
+        """From the first to the last frame with tracks, and on behind the hole as long as the other layers tell it."""
+        first, last = self._life(members)
+        poses = chain(course.steps)
+        start, end = first, last
+        while last + 1 < len(self._frames) and last in course.told and self._hides(poses, seen, end, last + 1):
+            last += 1
+        while first > 0 and first - 1 in course.told and self._hides(poses, seen, start, first - 1):
+            first -= 1
+        return first, last
+
+    def _hides(self, poses: NDArray[np.float64], seen: Sighting, sighted: int, index: int) -> bool:
+        """Whether what stood there when the layer was last sighted is in the hole now."""
+        matrix = np.linalg.solve(poses[index], poses[sighted])
+        x, y = np.rint(apply(matrix, seen.spots[sighted])[0]).astype(int)
+        known = self._pictures[index].known
+        return bool(0 <= x < known.shape[1] and 0 <= y < known.shape[0] and not known[y, x])
 
 
 def _windows(frames: Sequence[FrameTracks], parts: Sequence[int]) -> list[_Window]:

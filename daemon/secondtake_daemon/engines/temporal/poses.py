@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from secondtake_daemon.engines.temporal.camera import apply, fit_best, is_sound
 from secondtake_daemon.engines.temporal.kinds import Matrix, Points
+from secondtake_daemon.engines.temporal.parallax import drifts_at, predict_drifts
 from secondtake_daemon.engines.temporal.tracks import FrameTracks, shared
 
-__all__ = ["camera_steps", "chain", "layer_steps"]
+__all__ = ["Course", "Sighting", "Steps", "camera_steps", "chain", "layer_course", "sight"]
 
 _SURE_TRACKS = 14
 _AROUND = 3
@@ -40,7 +42,17 @@ def camera_steps(
     return steps
 
 
-def layer_steps(
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a layer's own tracks say of its motion."""
+
+    steps: Steps
+    """As `camera_steps`; None where its tracks say nothing that can be believed."""
+    spots: Mapping[int, Points]
+    """(1, 2): about where it is in each seeing frame."""
+
+
+def sight(
     *,
     frames: Sequence[FrameTracks],
     parts: Sequence[int],
@@ -48,8 +60,8 @@ def layer_steps(
     camera: Sequence[Matrix | None],
     width: int,
     height: int,
-) -> Steps:
-    """The same for a layer. Where its tracks say nothing it drifts against the camera as it did before and after."""
+) -> Sighting:
+    """From each frame to the next seeing one, by the layer's own tracks."""
     fits: Steps = [None] * len(frames)
     sure: Flags = np.zeros(len(frames), bool)
     for first, last in _seeing(frames):
@@ -57,31 +69,70 @@ def layer_steps(
         found = _fit(frames, parts, chosen, first, last)
         if found is not None and camera[first] is not None and is_sound(found, width, height):
             fits[first], sure[first] = found, len(ids) >= _SURE_TRACKS
-    drifts = _drifts(fits, camera, np.array([[width / 2, height / 2]], np.float32))
-    places = [place for place in drifts if _steady(place, drifts, _WILD_PX if sure[place] else _UNSTEADY_PX)]
+    middle = np.array([[width / 2, height / 2]], np.float32)
+    drifts = drifts_at(fits, camera, dict.fromkeys(range(len(frames)), middle))
+    for place in drifts:
+        if not _steady(place, drifts, _WILD_PX if sure[place] else _UNSTEADY_PX):
+            fits[place] = None
+    return Sighting(fits, _spots(frames, chosen, camera))
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A layer's motion through the whole shot."""
+
+    steps: Steps
+    """As `camera_steps`."""
+    told: frozenset[int]
+    """Frames whose step is not seen but follows from the other layers'."""
+
+
+def layer_course(
+    *, frames: Sequence[FrameTracks], own: Sighting, others: Sequence[Sighting], camera: Sequence[Matrix | None]
+) -> Course:
+    """Where its tracks say nothing it drifts against the camera as the others tell, or as it did before and after."""
+    known = drifts_at(own.steps, camera, own.spots)
+    told = predict_drifts(known=known, spots=own.spots, others=[one.steps for one in others], camera=camera)
     steps: Steps = [None] * len(frames)
     for first, _ in _seeing(frames):
-        own = camera[first]
-        if first in places:
-            steps[first] = fits[first]
-        elif own is not None:
-            x, y = (
-                float(np.interp(first, places, [drifts[p][axis] for p in places])) if places else 0.0 for axis in (0, 1)
-            )
-            steps[first] = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64) @ own
-    return steps
+        step = camera[first]
+        if first in known:
+            steps[first] = own.steps[first]
+        elif step is not None:
+            x, y = told[first] if first in told else _held(first, known)
+            steps[first] = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64) @ step
+    return Course(steps, frozenset(told))
 
 
-def _drifts(fits: Steps, camera: Sequence[Matrix | None], middle: Points) -> dict[int, Points]:
-    """The motion beyond the camera's of the frame's middle, by frame."""
-    found = {}
-    for place, (fit, own) in enumerate(zip(fits, camera, strict=True)):
-        if fit is not None and own is not None:
-            found[place] = (apply(fit, middle) - apply(own, middle))[0]
-    return found
+def _held(place: int, known: Mapping[int, Points]) -> tuple[float, float]:
+    """The drift in between, or that of the nearest frame."""
+    if not known:
+        return 0.0, 0.0
+    places = sorted(known)
+    x, y = (float(np.interp(place, places, [known[one][axis] for one in places])) for axis in (0, 1))
+    return x, y
 
 
-def _steady(place: int, drifts: dict[int, Points], limit_px: float) -> bool:
+def _spots(frames: Sequence[FrameTracks], chosen: Flags, camera: Sequence[Matrix | None]) -> dict[int, Points]:
+    """The middle of the layer's tracks in each seeing frame; where it has none, moved along with the camera."""
+    seeing = [index for index, one in enumerate(frames) if len(one.ids)]
+    spots: dict[int, Points] = {}
+    for place in seeing:
+        own = frames[place].points[chosen[frames[place].ids]]
+        if len(own):
+            spots[place] = np.median(own, axis=0, keepdims=True).astype(np.float32)
+    for first, last in pairwise(seeing):
+        step = camera[first]
+        if first in spots and last not in spots and step is not None:
+            spots[last] = apply(step, spots[first])
+    for last, first in pairwise(reversed(seeing)):
+        step = camera[first]
+        if last in spots and first not in spots and step is not None:
+            spots[first] = apply(np.asarray(np.linalg.inv(step), np.float64), spots[last])
+    return spots
+
+
+def _steady(place: int, drifts: Mapping[int, Points], limit_px: float) -> bool:
     """A fit is believed only if the frames around it drift alike."""
     around = [drift for other, drift in drifts.items() if abs(other - place) <= _AROUND]
     return float(np.abs(drifts[place] - np.median(around, axis=0)).max()) < limit_px

@@ -14,7 +14,8 @@ from secondtake_daemon.engines.temporal.proxy import all_sane, dilate, sane
 
 __all__ = ["Crop", "Reader"]
 
-_CACHE_BYTES = 384 * 1024 * 1024
+_CACHE_BYTES = 256 << 20
+_CACHED_CROPS = 20
 _ROUND_PX = 64
 
 
@@ -42,12 +43,16 @@ class Crop:
 
 
 class Reader:
-    """Least recently used crops, bounded in bytes. What it answers never depends on what was asked before."""
+    """Least recently used crops, bounded in number and bytes; beyond that the shot's own cache is near enough.
 
-    def __init__(self, *, shot: Shot, gain: float, rim_px: int) -> None:
+    What it answers never depends on what was asked before.
+    """
+
+    def __init__(self, *, shot: Shot, gain: float, rim_px: int, most_bytes: int = _CACHE_BYTES) -> None:
         self._shot = shot
         self._gain = np.float32(gain)
         self._rim_px = rim_px
+        self._most_bytes = most_bytes
         self._frame = Box(0, 0, shot.bounds.width, shot.bounds.height)
         self._held: OrderedDict[int, Crop] = OrderedDict()
 
@@ -96,5 +101,8 @@ class Reader:
         return Crop(box, pixels, usable & good, rim & good)
 
     def _trim(self) -> None:
-        while len(self._held) > 2 and sum(crop.size_bytes for crop in self._held.values()) > _CACHE_BYTES:
+        while len(self._held) > _CACHED_CROPS or (len(self._held) > 2 and self._size_bytes() > self._most_bytes):
             self._held.popitem(last=False)
+
+    def _size_bytes(self) -> int:
+        return sum(crop.size_bytes for crop in self._held.values())

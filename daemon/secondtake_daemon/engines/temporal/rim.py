@@ -39,6 +39,7 @@ _LEAST = 150
 _SHARES = (0.5, 0.9)
 _SLACK = (1.25, 1.4)
 _POINTS = 1000
+_CACHE_BYTES = 96 << 20
 _LOST = 2.0
 """Sigmas: above it the surroundings do not fit either, and nothing can be said about the rim."""
 _LEAST_APART = 1.0
@@ -49,7 +50,7 @@ Values = NDArray[np.float32]
 
 def measure_rim(*, shot: Shot, analysis: Analysis, step: Callable[[], None]) -> int | None:
     """Pixels outside the matte that must not be trusted, 0 … MOST_RIM_PX; None where nothing can be compared."""
-    reader = Reader(shot=shot, gain=analysis.level.gain, rim_px=MOST_RIM_PX)
+    reader = Reader(shot=shot, gain=analysis.level.gain, rim_px=MOST_RIM_PX, most_bytes=_CACHE_BYTES)
     aligner = Aligner(analysis)
     holed = np.flatnonzero(analysis.holes)
     if not len(holed) or len(analysis.frames) < 3:

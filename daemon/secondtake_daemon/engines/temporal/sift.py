@@ -21,6 +21,7 @@ _STRIDE = 3
 _NEAREST_SHARE = 0.34
 _LEAST = 5
 _JUMP_PX = 1.2
+_STANDS = 6.0
 _SAME_PX = 0.6
 _SAME_SHARE = 0.6
 _ASIDE = 2
@@ -58,7 +59,11 @@ class Sieve:
         return total > 0 and good >= _SAME_SHARE * total
 
     def bends(self, *, members: Flags, others: Flags, camera: Poses) -> bool:
-        """Whether the motion goes over into that of the tracks beside it: a slice of a surface, not a thing."""
+        """Whether the motion goes over into that of the tracks beside it: a slice of a surface, not a thing.
+
+        A thing that stands on another moves as that does where it touches, and breaks away from what is beside it
+        elsewhere; a slice goes over all round.
+        """
         jumps: list[NDArray[np.float64]] = []
         for first in range(0, len(self.frames) - _SPAN, _STRIDE):
             last = first + _SPAN
@@ -75,7 +80,11 @@ class Sieve:
             nearest = apart[np.arange(len(near)), near]
             close = nearest <= np.quantile(nearest, _NEAREST_SHARE)
             jumps.append(np.linalg.norm(drift[own] - drift[~own][near], axis=1)[close])
-        return bool(jumps) and float(np.median(np.concatenate(jumps))) < _JUMP_PX
+        if not jumps:
+            return False
+        low, middle, high = np.quantile(np.concatenate(jumps), (0.25, 0.5, 0.75))
+        stands = high > max(_JUMP_PX, _STANDS * low)
+        return bool(middle < _JUMP_PX and not stands)
 
     def explains(self, *, poses: Poses, life: tuple[int, int], known: Sequence[Poses]) -> bool:
         """Whether the layer accounts for a part of the picture that no known layer accounts for."""

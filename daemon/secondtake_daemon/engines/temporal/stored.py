@@ -30,6 +30,7 @@ from secondtake_daemon.engines.temporal.rim import measure_rim
 from secondtake_daemon.engines.temporal.small import rim_px
 from secondtake_daemon.engines.temporal.sources import hole_points
 from secondtake_daemon.engines.temporal.tracks import FrameTracks
+from secondtake_daemon.heap import give_back
 
 __all__ = ["KeyPicture", "Study", "recall_or_analyse"]
 
@@ -115,16 +116,19 @@ def recall_or_analyse(*, shot: Shot, preset: Preset, grained: bool, scratch: Pat
     if arrays is not None and _is_of(arrays, shot):
         return _unpacked(arrays, shot, preset, scratch)
     analysis = analyse(shot=shot, preset=preset, step=step)
+    give_back()
     unseen = never_seen(analysis, step=step)
     keys = choose_keys(analysis, unseen=unseen, step=step)
     hole = sum(len(hole_points(analysis, index)) for index in np.flatnonzero(analysis.holes).tolist())
     invented = sum(len(points) for points in unseen) / max(hole, 1)
     edge = measure_rim(shot=shot, analysis=analysis, step=step) if preset.name == "final" else None
     rim = rim_px(shot.bounds.width) if edge is None else edge
+    give_back()
     reader = Reader(shot=shot, gain=analysis.level.gain, rim_px=rim)
     grain = measure_shot(reader=reader, analysis=analysis, step=step) if grained else Grain.none()
     study = Study(analysis, grain, keys, invented, rim, edge or 0, shot, scratch, preset.name)
     _write(path, _packed(study))
+    give_back()
     return study
 
 
@@ -143,7 +147,7 @@ def _packed(study: Study) -> Arrays:
         "rim": np.array([study.rim_px, study.edge_px], np.int64),
         "grid": np.array([grid.width, grid.height, grid.proxy_width, grid.proxy_height], np.int64),
         "greys": np.stack([one.grey for one in analysis.pictures]),
-        "known": np.packbits(np.stack([one.known for one in analysis.pictures])),
+        "known": np.stack([np.packbits(one.known) for one in analysis.pictures]),
         "blind": np.array([one.blind for one in analysis.pictures], bool),
         "lengths": np.array(lengths, np.int64),
         "ids": np.concatenate([one.ids for one in analysis.tracks]),
@@ -164,7 +168,7 @@ def _packed(study: Study) -> Arrays:
 def _unpacked(arrays: Arrays, shot: Shot, preset: Preset, scratch: Path) -> Study:
     gain, low, high, slope, floor, share = (float(value) for value in arrays["numbers"])
     greys = arrays["greys"].astype(np.uint8)
-    known = np.unpackbits(arrays["known"].astype(np.uint8), count=greys.size).reshape(greys.shape) > 0
+    known = np.unpackbits(arrays["known"].astype(np.uint8), axis=1, count=greys[0].size).reshape(greys.shape) > 0
     ends = np.cumsum(arrays["lengths"].astype(np.int64))[:-1]
     split = (np.split(arrays[name], ends) for name in ("ids", "points", "colours"))
     tracks = tuple(
