@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from functools import lru_cache
 
 __all__ = ["give_back", "keep_together"]
 
 _ARENA_MAX = -8
 _ARENAS = 2
+_DONE_S = [float("-inf")]
+"""When it was done last, by the monotonic clock."""
 
 
 def keep_together() -> None:
@@ -24,11 +27,15 @@ def keep_together() -> None:
         library.mallopt(_ARENA_MAX, _ARENAS)
 
 
-def give_back() -> None:
-    """Return freed pages to the system; about a millisecond."""
-    library = _library()
-    if library is not None:
+def give_back(*, most_often_s: float = 0.0) -> None:
+    """Return freed pages to the system; a millisecond, and as much again for each 4 MB that are needed anew.
+
+    most_often_s: nothing is done if it was done so short a time ago.
+    """
+    library, now_s = _library(), time.monotonic()
+    if library is not None and now_s - _DONE_S[0] >= most_often_s:
         library.malloc_trim(0)
+        _DONE_S[0] = now_s
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""`status` while a job renders and 20 clients ask: 50th and 99th percentile, against the same on an idle daemon."""
+"""`status` while a job renders and 50 clients ask: 50th and 99th percentile, against the same on an idle daemon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shots import write_matte, write_plate
 from secondtake import Client
 from secondtake.messages import FixRequest, Operation
 
-CLIENTS, ASKS = 20, 100
+CLIENTS, ASKS = 50, 100
 
 
 def measure(choice: Choice) -> list[Row]:

@@ -21,7 +21,7 @@ from secondtake_daemon.engines.temporal.gains import gain_at_tracks, gain_on_rin
 from secondtake_daemon.engines.temporal.kinds import preset_for
 from secondtake_daemon.engines.temporal.merge import View, merge
 from secondtake_daemon.engines.temporal.noise import Noise, measure_noise
-from secondtake_daemon.engines.temporal.proxy import Grid, measure_level
+from secondtake_daemon.engines.temporal.proxy import Grid, dilate, measure_level
 from secondtake_daemon.engines.temporal.pyramid import spread
 from secondtake_daemon.engines.temporal.reader import Reader
 from secondtake_daemon.engines.temporal.seam import close_seam
@@ -216,3 +216,16 @@ def test_analysis_finds_the_cut() -> None:
     both = ArrayShot(np.concatenate([one.plates, two.plates]), np.concatenate([one.holes, two.holes]))
     found = analyse(shot=both, preset=preset_for(quality=Quality.DRAFT), step=lambda: None)
     assert found.parts.tolist() == [0] * 6 + [1] * 6
+
+
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)), share=st.sampled_from([0.0, 0.002, 0.05, 1.0]),
+    radius=st.integers(1, 9), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_a_mask_grows_in_its_box_as_in_the_whole_frame(
+    size: tuple[int, int], share: float, radius: int, seed: int
+) -> None:
+    mask = np.random.default_rng(seed).random(size) < share
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    whole = cv2.dilate(mask.astype(np.uint8), kernel) > 0
+    assert (dilate(mask, radius) == whole).all()

@@ -29,8 +29,12 @@ REASON = "" if _found() else "libfiu is not installed (Debian: fiu-utils)"
 
 
 def environment() -> Mapping[str, str]:
-    """What a process must be started with for `flaky` to work in it."""
-    return {"LD_PRELOAD": " ".join(map(str, _found()))}
+    """What a process must be started with for `flaky` to work in it.
+
+    One thread for OpenBLAS: its threads start while a library is being loaded, and their first mmap waits in libfiu for
+    the loader's lock with libfiu's own lock held, which the loading thread waits for in malloc.
+    """
+    return {"LD_PRELOAD": " ".join(map(str, _found())), "OPENBLAS_NUM_THREADS": "1"}
 
 
 @contextmanager

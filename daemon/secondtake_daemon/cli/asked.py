@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from secondtake.errors import BadInput, UsageError
 from secondtake.frames import FrameSet
 from secondtake.messages import FixRequest, Operation, Quality, Reference
+from secondtake_daemon.cli.arguments import absolute_path, as_text
 from secondtake_daemon.cli.takes import registry_root
 from secondtake_daemon.images.sequences import shot_name
 from secondtake_daemon.takes import recipe, registry
@@ -56,7 +57,7 @@ class Asked:
 
 def request_of(asked: Asked) -> FixRequest:
     """The request, with a job id. Raises UsageError, and BadInput of the kind that fits for the take it names."""
-    job, out = _job_id(asked.job or ""), _absolute(asked.out)
+    job, out = _job_id(asked.job or ""), absolute_path(asked.out)
     if asked.on is not None and asked.revise is not None:
         raise UsageError(
             "--on and --revise name two things to go on from",
@@ -81,13 +82,13 @@ def _on_plate(asked: Asked) -> FixRequest:
         )
     return FixRequest(
         job="",
-        shot=_text("--shot", asked.shot or "") or shot_name(asked.plate),
-        plate=_absolute(asked.plate),
+        shot=as_text("--shot", asked.shot or "") or shot_name(asked.plate),
+        plate=absolute_path(asked.plate),
         matte="",
         out="",
         operation=_usual(asked.references or ()),
         frames=_frames(asked.frames),
-        colourspace=_text("--colorspace", asked.colourspace or ""),
+        colourspace=as_text("--colorspace", asked.colourspace or ""),
         ocio=_configuration(os.environ.get("OCIO", "")),
     )
 
@@ -102,10 +103,10 @@ def _on_take(asked: Asked, name: str) -> FixRequest:
 def _revising(asked: Asked, name: str) -> FixRequest:
     revised, _ = _take("--revise", name, asked)
     _refuse_colour(asked, revised)
-    base = recipe.revising(revised, instruction=_text("--instruction", asked.instruction or ""))
+    base = recipe.revising(revised, instruction=as_text("--instruction", asked.instruction or ""))
     plate = Path(base.plate)
     if base.parent and not (plate.parent / MANIFEST_NAME).is_file():  # the parent was moved
-        plate = Path(_absolute(str(registry.find(registry_root(), base.parent)))) / plate.name
+        plate = Path(absolute_path(str(registry.find(registry_root(), base.parent)))) / plate.name
     return replace(base, plate=str(plate), frames=_frames(asked.frames) or base.frames)
 
 
@@ -113,11 +114,11 @@ def _take(option: str, name: str, asked: Asked) -> tuple[Manifest, Path]:
     """The take that is meant, and its folder, absolute."""
     if not name:
         raise UsageError(f"{option} names no take", remedy="Give a take's id, its name or its folder")
-    folder = Path(_absolute(str(registry.find(registry_root(), name))))
+    folder = Path(absolute_path(str(registry.find(registry_root(), name))))
     take = load(folder)
     recipe.require_shot(take, asked.shot or "")
     if asked.plate:
-        recipe.require_plate(take, _absolute(asked.plate))
+        recipe.require_plate(take, absolute_path(asked.plate))
     return take, folder
 
 
@@ -133,27 +134,27 @@ def _given(asked: Asked, base: FixRequest) -> dict[str, Any]:
     """The options that stand in every kind of request, where they were given, under the names of its fields."""
     given: dict[str, Any] = {
         "operation": asked.operation,
-        "engine": _text("--engine", asked.engine) if asked.engine is not None else None,
+        "engine": as_text("--engine", asked.engine) if asked.engine is not None else None,
         "quality": asked.quality,
         "seed": asked.seed,
         "grow_px": asked.grow_px,
         "feather_px": asked.feather_px,
-        "matte": _absolute(asked.matte) if asked.matte is not None else None,
-        "matte_channel": _text("--matte-channel", asked.matte_channel) if asked.matte_channel is not None else None,
-        "motion": _absolute(asked.motion) if asked.motion else asked.motion,
+        "matte": absolute_path(asked.matte) if asked.matte is not None else None,
+        "matte_channel": as_text("--matte-channel", asked.matte_channel) if asked.matte_channel is not None else None,
+        "motion": absolute_path(asked.motion) if asked.motion else asked.motion,
         "references": _references(asked, base),
     }
     if asked.engine_options is not None:
         given["engine_options"] = _options(asked.engine_options)
     if asked.aovs is not None:
-        given["aovs"] = tuple(dict.fromkeys(_text("--aov", name) for name in asked.aovs))
+        given["aovs"] = tuple(dict.fromkeys(as_text("--aov", name) for name in asked.aovs))
     if asked.instruction is not None and asked.revise is None:
-        given["instruction"] = _text("--instruction", asked.instruction)
+        given["instruction"] = as_text("--instruction", asked.instruction)
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _references(asked: Asked, base: FixRequest) -> tuple[Reference, ...]:
-    named = _text("--reference-colorspace", asked.reference_colourspace or "")
+    named = as_text("--reference-colorspace", asked.reference_colourspace or "")
     if asked.references is not None:
         return tuple(_reference(text, colourspace=named) for text in asked.references)
     if asked.reference_colourspace is not None:
@@ -173,34 +174,18 @@ def _frames(text: str | None) -> str:
 
 def _configuration(ocio: str) -> str:
     """What $OCIO means here, for a worker that runs elsewhere: a built-in name (`ocio://…`), or an absolute path."""
-    return ocio if not ocio or "://" in ocio else _absolute(ocio)
-
-
-def _absolute(path: str) -> str:
-    if not path:
-        raise UsageError("A path is empty", remedy="Check what was meant to be there")
-    # Not resolve(): a link to the footage store keeps the name that the artist knows.
-    return os.path.abspath(os.path.expanduser(_text("The path", path)))  # noqa: PTH100, PTH111
-
-
-def _text(what: str, text: str) -> str:
-    """Text as it can travel: a message is UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} holds bytes that are no UTF-8", remedy="Rename it", path=text) from None
-    return text
+    return ocio if not ocio or "://" in ocio else absolute_path(ocio)
 
 
 def _reference(text: str, *, colourspace: str) -> Reference:
     """IMAGE@FRAME, unless a file of exactly this name is there."""
     image, frame = _image_and_frame(text)
-    return Reference(path=_absolute(image), frame=frame, colourspace=colourspace)
+    return Reference(path=absolute_path(image), frame=frame, colourspace=colourspace)
 
 
 def _image_and_frame(text: str) -> tuple[str, int | None]:
     image, at, frame = text.rpartition("@")
-    if at and _FRAME.fullmatch(frame) and not os.path.exists(_absolute(text)):  # noqa: PTH110 — a long name is no error
+    if at and _FRAME.fullmatch(frame) and not os.path.exists(absolute_path(text)):  # noqa: PTH110 — a long name is no error
         return image, int(frame)
     return text, None
 
@@ -217,5 +202,5 @@ def _options(texts: Sequence[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise UsageError(f"'{text}' is no engine option", remedy="Write it as NAME=VALUE")
-        options[name] = _text("--engine-option", value)
+        options[name] = as_text("--engine-option", value)
     return options

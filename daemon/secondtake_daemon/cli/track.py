@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from secondtake.errors import Cancelled, UsageError
+from secondtake.errors import Cancelled
 from secondtake.frames import FrameSet
 from secondtake.home import Home
 from secondtake.messages import Quality
+from secondtake_daemon.cli.arguments import absolute_path, as_text
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import Display, display
 from secondtake_daemon.images.sequences import shot_name
@@ -62,13 +63,13 @@ def track(
 
     output: Output = context.obj
     request = asked.TrackRequest(
-        shot=_text("--shot", shot) or shot_name(plate),
-        plate=_absolute(plate),
-        drawn=tuple(asked.parse_drawn(_absolute(text)) for text in (matte, *(also or ()))),
-        out=Path(_absolute(out)),
+        shot=as_text("--shot", shot) or shot_name(plate),
+        plate=absolute_path(plate),
+        drawn=tuple(asked.parse_drawn(absolute_path(text)) for text in (matte, *(also or ()))),
+        out=Path(absolute_path(out)),
         frames=FrameSet.parse(frames) if frames else None,
-        matte_channel=_text("--matte-channel", matte_channel),
-        colourspace=_text("--colorspace", colorspace),
+        matte_channel=as_text("--matte-channel", matte_channel),
+        colourspace=as_text("--colorspace", colorspace),
         quality=quality,
     )
     with display(output) as shown, _Watch(shown) as watch:
@@ -138,19 +139,3 @@ class _Watch:
 def _short(folder: Path) -> str:
     short = os.path.relpath(folder)
     return short if not short.startswith("..") else str(folder)
-
-
-def _absolute(path: str) -> str:
-    if not path:
-        raise UsageError("A path is empty", remedy="Check what was meant to be there")
-    # Not resolve(): a link to the footage store keeps the name that the artist knows.
-    return os.path.abspath(os.path.expanduser(_text("The path", path)))  # noqa: PTH100, PTH111
-
-
-def _text(what: str, text: str) -> str:
-    """Text as it can travel: JSON is UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} holds bytes that are no UTF-8", remedy="Rename it", path=text) from None
-    return text

@@ -39,6 +39,8 @@ __all__ = ["FrameWriter", "PatchMaker", "Samples"]
 
 _PATCHES_BYTES = 256 << 20
 """Patches kept at hand: the next window may need the one before."""
+_GIVE_BACK_S = 1.0
+"""Memory is given back so often at most: pages that are needed again cost more than they are worth."""
 
 Samples = NDArray[np.float32]
 """(n, 3) in the engine's encoding: the pixels inside the generation matte, in row order."""
@@ -181,7 +183,7 @@ class PatchMaker:
         self.load()
         list(threads.map(lambda frame: self._shot.planes(frame, window.crop), window.frames))
         patch = self._engine.generate(window, self._job)
-        give_back()
+        give_back(most_often_s=_GIVE_BACK_S)
         self.made += 1
         self._check_size(patch, window)
         inside = [np.flatnonzero(self._shot.hole(frame, window.crop)) for frame in window.frames]
