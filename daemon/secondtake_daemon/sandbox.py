@@ -107,7 +107,8 @@ def enter(
     """Fence this process in, for good. Does what the system offers, and says what that was.
 
     roots: folders that jobs may name, resolved; none means that they may name every file. own: folders the worker
-    keeps its things in; they must exist. readable: what else it may read, as models. Raises OSError if the kernel offers a part and then refuses it.
+    keeps its things in; they must exist. readable: what else it may read, as models. Raises OSError if the kernel
+    offers a part and then refuses it.
     """
     offered = state()
     if offered.limits:

@@ -29,8 +29,9 @@ def test_it_rises_from_0_to_1(shaper: Shaper) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "codes"), [("display", (0.461, 0.822, 0.941)), ("acescct", (0.414, 0.555, 0.783)), ("logc3", (0.391, 0.571, 0.8673))]
-)  # fmt: skip
+    ("name", "codes"),
+    [("display", (0.461, 0.822, 0.941)), ("acescct", (0.414, 0.555, 0.783)), ("logc3", (0.391, 0.571, 0.8673))],
+)
 def test_known_values(name: str, codes: tuple[float, ...]) -> None:
     assert SHAPERS[name].encode(np.float32([0.18, 1, 16])) == pytest.approx(codes, abs=6e-4)
 

@@ -1,4 +1,4 @@
-"""Tiny pipelines with random weights, built from numbers at test time: every shape rule of the real ones, no download."""
+"""Tiny pipelines with random weights, built from numbers: every shape rule of the real ones, no download."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import typer
 from msgspec.structs import replace
 
 from secondtake.errors import BadInput, ErrorBody, ProofFailed, SecondTakeError
+from secondtake.home import Home
 from secondtake_daemon.cli.fix import run_fix
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display

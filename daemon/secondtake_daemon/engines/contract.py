@@ -120,8 +120,8 @@ class Engine(Protocol):
     card: Card
 
     def survey(self, shot: Shot, crop: Box) -> str:
-        """Before `load`: look at the shot as a whole. What is returned becomes part of each patch's content key, so that
-        all windows that are ever put together were made with the same findings; "" if there are none."""
+        """Before `load`: look at the shot as a whole. What is returned becomes part of each patch's content key, so
+        that all windows that are ever put together were made with the same findings; "" if there are none."""
 
     def load(self, job: Job) -> None:
         """Make ready for one job. Raises BadInput if the job's options or sizes cannot be served."""

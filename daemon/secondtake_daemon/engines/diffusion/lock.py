@@ -32,7 +32,7 @@ class Lock:
 
     def apply(self, codes: Codes) -> Codes:
         """(…, 3) float32."""
-        return codes * np.float32(self.gain) + np.float32(self.offset)
+        return codes * np.array(self.gain, np.float32) + np.array(self.offset, np.float32)
 
 
 SAME = Lock((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))

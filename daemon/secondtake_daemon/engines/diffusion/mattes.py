@@ -2,7 +2,7 @@
 
 VACE reads one mask frame for each latent and hands its soft values on to channels that only ever saw 0 and 1; of a
 group of four frames it may look at the first. So the matte is made hard, grown by the blur of the model's own grid, and
-joined over the frames that share a latent (references: models.md §7.1 of the design; ali-vilab/VACE#44).
+joined over the frames that share a latent (ali-vilab/VACE#44).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Switches of a diffusion engine: what a job or a model's record may say differently from its family. Text in, values out."""
+"""Switches of a diffusion engine: what a job or a model's record may say differently from its family."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from secondtake.errors import UsageError
 from secondtake.messages import Quality
@@ -31,7 +32,7 @@ class Chosen:
 def adapted(family: Family, given: Mapping[str, str]) -> Family:
     """The family as a model's record changes it. Raises UsageError."""
     _refuse_unknown(given, MODEL_OPTIONS)
-    whole = {name: _number(name, given[name], int) for name in MODEL_OPTIONS[:4] if name in given}
+    whole: dict[str, Any] = {name: _number(name, given[name], int) for name in MODEL_OPTIONS[:4] if name in given}
     rest = {name: text for name, text in given.items() if name in _OF_SETTINGS}
     changed = replace(family, **whole, final=_settings(family.final, rest), draft=_settings(family.draft, rest))
     if changed.window_frames < 1 or (changed.longest - 1) % changed.every or changed.head % changed.every:
@@ -54,7 +55,9 @@ def chosen(family: Family, *, quality: Quality, options: Mapping[str, str]) -> C
 
 def _settings(before: Settings, given: Mapping[str, str]) -> Settings:
     whole = ("steps", "prompt_tokens")
-    values = {name: _number(name, text, int if name in whole else float) for name, text in given.items()}
+    values: dict[str, Any] = {
+        name: _number(name, text, int if name in whole else float) for name, text in given.items()
+    }
     return replace(before, **values)
 
 

@@ -36,7 +36,7 @@ class Shaper:
     def encode(self, light: Light) -> Light:
         """Codes 0 … 1, float32, of any shape; NaN becomes 0, what lies beyond the ends the end."""
         known = np.nan_to_num(light, nan=0.0, posinf=self.top, neginf=self.low)
-        return np.clip(self._encode(np.clip(known, self.low, self.top)), 0, 1).astype(np.float32)
+        return np.asarray(np.clip(self._encode(np.clip(known, self.low, self.top)), 0, 1), np.float32)
 
     def decode(self, codes: Light) -> Light:
         """Light, float32. Codes a little beyond 0 … 1 go on along the curve."""

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from secondtake.boxes import Box
 from secondtake.errors import BadMatte
 from secondtake.messages import Operation, Quality
 from secondtake_daemon.engines.card import Card
