@@ -12,12 +12,18 @@ JOBS ?= 2
 RUN := .venv/.run
 DEV := .venv/.dev
 LOCK := installers/requirements.lock
+# What the diffusion engines need, for their tests; `make test DIFFUSION=` leaves it out, and then pytest says what it
+# skips. The version of torch is fixed, its build is pip's choice: where an index of CPU builds or a folder of wheels is
+# set up for pip, it takes the one from there; on Linux the plain index has the one for CUDA, several GB.
+DIFFUSION := .venv/.diffusion
+DIFFUSION_LOCK := installers/diffusion.lock
+TORCH := torch==2.13.0
 
 demo: $(RUN)  ## Fix a real shot, verify it, and write a before/after picture and movie to out/demo.
 	@SECONDTAKE_HOME=$(CURDIR)/out/home $(BIN)/secondtake demo --out out/demo; status=$$?; \
 	SECONDTAKE_HOME=$(CURDIR)/out/home $(BIN)/secondtake daemon stop >/dev/null; exit $$status
 
-test: $(DEV)  ## All tests.
+test: $(DEV) $(DIFFUSION)  ## All tests.
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 faults: $(DEV)  ## The long fault runs, about 20 minutes; docs/reliability.md.
@@ -45,8 +51,14 @@ package: $(DEV)  ## Build what can be installed, into dist/.
 
 lock: $(DEV)  ## Pin what the product needs anew, by hash: the newest versions that pyproject.toml allows.
 	@$(PIP) install 'uv>=0.8'
-	@{ head -2 $(LOCK); $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --python-version 3.11 pyproject.toml; } >$(LOCK).new && mv $(LOCK).new $(LOCK)
+	@{ head -2 $(LOCK); $(COMPILE) --upgrade pyproject.toml; } >$(LOCK).new && mv $(LOCK).new $(LOCK)
+	@echo '$(TORCH)' >.venv/torch.txt
+	@$(COMPILE) --upgrade --extra diffusion --constraint $(LOCK) --override .venv/torch.txt pyproject.toml >.venv/all.lock
+	@{ head -3 $(DIFFUSION_LOCK); awk '$(MORE)' $(LOCK) .venv/all.lock; } >$(DIFFUSION_LOCK).new && mv $(DIFFUSION_LOCK).new $(DIFFUSION_LOCK)
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
+# Of the second file, what the first does not pin; without torch and the parts of CUDA that its builds bring along.
+MORE = FNR == NR { if (/^[a-z]/) pinned[$$1]; next } /^[a-z]/ { keep = !($$1 in pinned) && !/^(torch|triton|nvidia|cuda)[-=]/ } keep
 
 clean:  ## Remove what was made here; .venv stays.
 	@rm -rf build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -66,3 +78,9 @@ $(DEV): pyproject.toml $(LOCK) | .venv/bin/python
 	@$(PIP) install --require-hashes --requirement $(LOCK)
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ $(RUN)
+
+$(DIFFUSION): pyproject.toml $(DIFFUSION_LOCK) Makefile | $(DEV)
+	@echo 'Setting up torch and diffusers for the tests (once; make test DIFFUSION= goes without)'
+	@$(PIP) install --no-deps --require-hashes --requirement $(DIFFUSION_LOCK)
+	@$(PIP) install '$(TORCH)'
+	@touch $@

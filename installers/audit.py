@@ -2,8 +2,10 @@
 
 `make check` runs it. Known vulnerabilities are asked for with pip-audit where that is installed and reaches a database;
 where not, it says so. The rest needs no network: `installers/requirements.lock` pins every package the product needs,
-for each Python and system, by the SHA-256 of its files. `make` installs from it with pip's `--require-hashes`, and this
-checks that the lock is whole, agrees with pyproject.toml, and is what is installed here. `make lock` makes it anew.
+for each Python and system, by the SHA-256 of its files; `installers/diffusion.lock` pins what the `diffusion` extra needs
+beyond that, but for torch, whose build is the machine's choice. `make` installs from them with pip's `--require-hashes`,
+and this checks that the locks are whole, agree with pyproject.toml, and are what is installed here: the second one where
+the extra is. `make lock` makes them anew.
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ from typing import NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["Pin", "installed_problems", "main", "problems", "read_lock"]
+__all__ = ["Pin", "installed_problems", "locked", "main", "problems", "read_lock"]
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "installers" / "requirements.lock"
+DIFFUSION_LOCK = ROOT / "installers" / "diffusion.lock"
+UNLOCKED = "torch"
+"""Pinned by version only, in the Makefile."""
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?=\s|$)")
 _TIMEOUT_S = 20
 
@@ -46,16 +51,20 @@ class Pin(NamedTuple):
 
 def main() -> int:
     """Print what is wrong, or what was checked; the exit status."""
-    pins = read_lock(LOCK.read_text(encoding="utf-8"))
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wrong = [*problems(pins, pyproject["project"]["dependencies"]), *installed_problems(pins)]
+    pins, more = (read_lock(lock.read_text(encoding="utf-8")) for lock in (LOCK, DIFFUSION_LOCK))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wrong = [*problems(pins, project["dependencies"]), *installed_problems(pins)]
+    wrong += problems([*pins, *more], locked(project["optional-dependencies"]["diffusion"]))
+    if importlib.util.find_spec(UNLOCKED) is not None:
+        wrong += installed_problems(more)
     known, said = _vulnerabilities()
     for line in (*wrong, *known):
         sys.stdout.write(f"audit: {line}\n")
     if wrong:
         sys.stdout.write("Run: make lock, or set up .venv anew\n")
     if not wrong and not known:
-        sys.stdout.write(f"audit: {len(pins)} packages are pinned by hash and are what is installed; {said}\n")
+        count = len(pins) + len(more)
+        sys.stdout.write(f"audit: {count} packages are pinned by hash; what is installed of them is that; {said}\n")
     return 1 if wrong or known else 0
 
 
@@ -76,6 +85,11 @@ def read_lock(text: str) -> list[Pin]:
         name = canonicalize_name(requirement.name)
         pins.append(Pin(name, found[0], requirement, tuple(_HASH.findall(line))))
     return pins
+
+
+def locked(dependencies: Sequence[str]) -> list[str]:
+    """Those that a lock has to pin."""
+    return [text for text in dependencies if canonicalize_name(Requirement(text).name) != UNLOCKED]
 
 
 def problems(pins: Sequence[Pin], dependencies: Sequence[str]) -> Iterator[str]:
@@ -111,7 +125,8 @@ def _vulnerabilities() -> tuple[list[str], str]:
     """Known ones, and a word on where they were looked up."""
     if importlib.util.find_spec("pip_audit") is None:
         return [], "known vulnerabilities were not looked up (pip-audit is not installed)"
-    command = [sys.executable, "-m", "pip_audit", "--requirement", str(LOCK), "--no-deps", "--disable-pip"]
+    command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip"]
+    command += ["--requirement", str(LOCK), "--requirement", str(DIFFUSION_LOCK)]
     command += ["--format", "json", "--progress-spinner", "off", "--timeout", "5"]
     nowhere = "known vulnerabilities were not looked up (no database can be reached)"
     try:

@@ -9,7 +9,7 @@ import msgspec
 
 from secondtake.errors import ErrorBody
 from secondtake.figures import Figures
-from secondtake.messages import FixRequest, FixResult, Phase
+from secondtake.messages import FixRequest, FixResult, Phase, Stage
 
 __all__ = [
     "Beat",
@@ -85,6 +85,7 @@ class JobProgress(_Line, frozen=True, kw_only=True):
     total: int = 0
     figures: Figures | None = None
     """Quality of the frames finished so far."""
+    stage: Stage | None = None
 
 
 class JobDone(_Line, frozen=True, kw_only=True):
@@ -100,6 +101,8 @@ class JobFailed(_Line, frozen=True, kw_only=True):
 
     job: str
     error: ErrorBody
+    again: bool = False
+    """True if the job wants to go on in a fresh process, with all that is finished: this one is about to leave."""
 
 
 ToWorker = RunJob | CancelJob | Quit

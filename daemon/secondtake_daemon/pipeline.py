@@ -10,32 +10,34 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from secondtake.errors import DiskError
 from secondtake.messages import FixRequest, FixResult, Phase
-from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import Catalogue, factory
-from secondtake_daemon.engines.contract import Engine, Job
+from secondtake_daemon.engines.contract import Engine, FreshWorker, Replan
+from secondtake_daemon.engines.fitting import fitted
 from secondtake_daemon.job.confidence import KnownSamples
 from secondtake_daemon.job.levels import Levels
 from secondtake_daemon.job.line import find_line
 from secondtake_daemon.job.line_proof import Sealed, seal
 from secondtake_daemon.job.machine import configuration, hardware
+from secondtake_daemon.job.outlook import job_of, plan_of
 from secondtake_daemon.job.prepare import PlateFound, Prepared, find_plate, prepare
 from secondtake_daemon.job.render import FrameWriter, PatchMaker, Samples
 from secondtake_daemon.job.report import Report
 from secondtake_daemon.job.so_far import SoFar
-from secondtake_daemon.plan.fix import FixPlan, plan_fix
+from secondtake_daemon.job.sound import invents, keep_sound, plate_track, sound_name
+from secondtake_daemon.plan.fix import FixPlan
 from secondtake_daemon.store.cache import MOVIES, Cache, patch_name
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.store.leases import Lease
 from secondtake_daemon.takes.figures import figures_of
 from secondtake_daemon.takes.ledger import Ledger, claim
 from secondtake_daemon.takes.leftovers import scratch_folder
-from secondtake_daemon.takes.manifest import EngineUsed, Manifest
+from secondtake_daemon.takes.manifest import EngineUsed, Manifest, SoundUsed
 from secondtake_daemon.takes.publish import knowledge_of, libraries, now, proof_of, publish, published, software
 from secondtake_daemon.takes.supports import supports_name
 
@@ -61,14 +63,19 @@ class Folders:
 
 
 def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Report) -> FixResult:
-    """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`,
-    except after DiskError, so that the job can go on when there is room (`takes.leftovers.sweep` removes it)."""
+    """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`.
+
+    Except after DiskError and FreshWorker: the job can go on when there is room (`takes.leftovers.sweep` removes it).
+    """
     already = published(Path(request.out), job=request.job, registry=folders.takes)
     if already is not None:
         return already
     cache = Cache(folders.cache, most_bytes=folders.cache_bytes, takes=folders.takes)
     with Lease(scratch_folder(folders.cache, request.job)) as lease:
-        result = _make(request, take=take, folders=folders, cache=cache, lease=lease, report=report)
+        result = None
+        while result is None:
+            with suppress(Replan):  # the engine has memory for a smaller form only: all of it anew
+                result = _make(request, take=take, folders=folders, cache=cache, lease=lease, report=report)
     cache.evict()
     return result
 
@@ -82,20 +89,22 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
     ledger = claim(out, job=request.job, take=take, shot=request.shot, plate=plate.sequence.folder, digests=digests)
     with _discarded_on_error(ledger), _threads() as threads:
         card = Catalogue(folders.models).card_for(request.engine)
-        engine: Engine = factory(card)(card)
         report.phase(Phase.PREPARE, total=len(plate.frames))
         prepared = prepare(
             request,
             plate,
             line=line,
-            card=engine.card,
+            card=card,
             roots=folders.roots,
             digests=digests,
             threads=threads,
             report=report,
         )
-        plan = _plan(prepared, engine.card)
-        job = _job(request, scratch=lease.scratch, report=report)
+        job = job_of(prepared, plate, scratch=lease.scratch, kept=folders.cache / "engines", report=report)
+        crop = plan_of(prepared, card).crop
+        card = fitted(card, job=job, crop=crop, frames=len(prepared.shot.frames))
+        plan = plan_of(prepared, card)
+        engine: Engine = factory(card)(card)
         maker = PatchMaker(engine, job, shot=prepared.shot, plan=plan, cache=cache)
         lease.hold(*map(patch_name, filter(None, maker.keys)), *_movie_names(plate))
         writer = FrameWriter(
@@ -108,6 +117,7 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
         )
         with maker:
             notes = _render(maker, writer, plan, ledger, threads=threads, report=report)
+            made = [maker.patch(at, threads).sound for at in range(len(plan.windows)) if invents(request.operation)]
         report.phase(Phase.PUBLISH, total=len(plate.frames))
         sealed = seal(
             prepared.shot,
@@ -117,8 +127,15 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
             threads=threads,
             report=report,
         )
+        sound = keep_sound(
+            out / sound_name(shot=request.shot, take=take),
+            windows=plan.windows,
+            made=made,
+            plate=plate_track(plate, line, frames=prepared.shot.frames, roots=folders.roots, digests=digests),
+            digests=digests,
+        )
         manifest = _manifest(
-            prepared, plan, sealed, take=take, maker=maker, notes=notes, seconds=time.monotonic() - started
+            prepared, plan, sealed, take=take, maker=maker, notes=notes, sound=sound, seconds=time.monotonic() - started
         )
         return publish(manifest, ledger=ledger, registry=folders.takes)
 
@@ -140,8 +157,8 @@ def _render(
         maker.load()
     report.phase(Phase.RENDER, total=sum(map(len, plan.windows)))
     writing: dict[int, Future[None]] = {}
-    for index, window in enumerate(plan.windows):
-        began = time.monotonic()
+    for nth, index in enumerate(plan.order):
+        window, began = plan.windows[index], time.monotonic()
         patch = maker.patch(index, threads)  # meanwhile the frames of the window before are written
         said = {"window": index, "first": window[0], "last": window[-1], "seconds": round(time.monotonic() - began, 3)}
         _LOG.info("window made", extra={"fields": said})
@@ -150,7 +167,7 @@ def _render(
         for at, (frame, samples) in enumerate(zip(window, patch.samples, strict=True)):
             known = patch.known[at] if patch.known is not None else None
             writing[frame] = threads.submit(_write, frame, samples, known, writer, ledger)
-        if index == 0:
+        if nth == 0:
             _finish(writing, report, so_far)  # the artist waits for something to look at
     _finish(writing, report, so_far)
     return tuple(notes)
@@ -170,35 +187,11 @@ def _finish(writing: dict[int, Future[None]], report: Report, so_far: SoFar) -> 
     writing.clear()
 
 
-def _plan(prepared: Prepared, card: Card) -> FixPlan:
-    return plan_fix(
-        mattes={frame: facts.hole_box for frame, facts in prepared.shot.facts.items()},
-        bounds=prepared.shot.bounds,
-        window_frames=card.window_frames,
-        context_px=card.context_px,
-        context_ratio=card.context_ratio,
-        stride_px=card.stride_px,
-        steady_crop=card.steady_crop,
-        head_frames=card.head_frames,
-        tail_frames=card.tail_frames,
-    )
-
-
 def _movie_names(plate: PlateFound) -> tuple[str, ...]:
     """What the plate's frames are called in the cache, if they were converted from a movie."""
-    return (f"{MOVIES}/{plate.sequence.folder.name}",) if plate.movie else ()
-
-
-def _job(request: FixRequest, *, scratch: Path, report: Report) -> Job:
-    return Job(
-        operation=request.operation,
-        instruction=request.said,
-        quality=request.quality,
-        seed=request.seed,
-        options=request.engine_options,
-        scratch=scratch,
-        step=report.step,
-    )
+    folders = [plate.sequence.folder] if plate.movie else []
+    folders += [path.parent for path in plate.added.values()]
+    return tuple(dict.fromkeys(f"{MOVIES}/{folder.name}" for folder in folders))
 
 
 def _manifest(
@@ -209,6 +202,7 @@ def _manifest(
     take: str,
     maker: PatchMaker,
     notes: tuple[str, ...],
+    sound: SoundUsed | None,
     seconds: float,
 ) -> Manifest:
     request, line, records, card = prepared.request, prepared.line, sealed.records, maker.card
@@ -231,13 +225,15 @@ def _manifest(
         knowledge=knowledge_of(records),
         seconds=round(seconds, 3),
         notes=(*prepared.notes, *notes),
-        references=prepared.references_used,
-        motion=prepared.motion_used,
+        references=prepared.guides.references_used,
+        motion=prepared.guides.motion_used,
+        control=prepared.guides.control_used,
         revises=request.revises,
         instructions=(*request.instructions, *filter(None, [request.instruction])),
         line=line.takes if line else (),
         root_plate=line.parent.root_name if line else "",
         supports=sealed.supports,
+        sound=sound,
         line_proof=sealed.line_proof or proof,
         patches=maker.keys,
         hardware=hardware(),
@@ -255,7 +251,7 @@ def _manifest(
 def _discarded_on_error(ledger: Ledger) -> Iterator[None]:
     try:
         yield
-    except DiskError:  # there may be room again: the daemon lets the job go on then, or has this swept
+    except (DiskError, FreshWorker):  # the job goes on when there is room, or the daemon has this swept
         raise
     except BaseException:
         ledger.discard()

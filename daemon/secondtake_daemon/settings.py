@@ -42,8 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Ended jobs the journal remembers."""
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
     """A job whose worker died so often while it worked on it has failed."""
-    cancel_grace_s: Seconds = 2.0
-    """A worker that does not obey a cancel in this time is killed."""
+    cancel_grace_s: Seconds = 1.5
+    """A worker that does not obey a cancel in this time is killed: it loads a library, or a model's file."""
     quit_grace_s: Seconds = 2.0
     """A worker that does not leave in this time when the daemon stops is killed."""
     start_timeout_s: Seconds = 120.0

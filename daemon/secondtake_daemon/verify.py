@@ -23,20 +23,20 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake.errors import BadImage, BadInput, Incompatible, MissingFrames, ProofFailed
 from secondtake_daemon.composite.matte import Stitch, stitch_matte, support_digest
-from secondtake_daemon.images.coverage import Coverage
+from secondtake_daemon.images.coverage import Coverage, MatteSource
 from secondtake_daemon.images.exr_guard import inspect
-from secondtake_daemon.images.exr_layers import LAYERS, Layer, layers_of
-from secondtake_daemon.images.second import Plane, SecondImage, SecondPart
+from secondtake_daemon.images.exr_layers import LAYERS, layers_of
+from secondtake_daemon.images.second import SecondImage, SecondPart
 from secondtake_daemon.images.second_matte import open_second_matte
+from secondtake_daemon.takes.layer_check import LayerCheck
 from secondtake_daemon.takes.manifest import Manifest, TakeFrame, load
 from secondtake_daemon.takes.supports import Supports, read_supports
+from secondtake_daemon.takes.whole import whole_matte
 
 __all__ = ["Difference", "FrameCheck", "Verification", "stitch_of", "support_of", "verify"]
 
 Support = NDArray[np.bool_]
 _THREADS = 2
-_ONE = {2: 0x3C00, 4: 0x3F800000}
-"""The bits of 1.0, by the bytes of a sample."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     frames: tuple[FrameCheck, ...]
     line: tuple[str, ...] = ()
     """Ids of the takes it stands on."""
+    sound_problem: str = ""
+    """What speaks against its sound, one sentence; "" is nothing."""
 
     @property
     def line_changed(self) -> int:
@@ -111,11 +113,17 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def holds(self) -> bool:
         """True if there is nothing to object to."""
-        return not any(check.problems for check in self.frames)
+        return not self.sound_problem and not any(check.problems for check in self.frames)
 
     def require(self) -> None:
         """Raise ProofFailed, naming the first problem, unless the proof holds."""
         broken = [check for check in self.frames if check.problems]
+        if self.sound_problem and not broken:
+            raise ProofFailed(
+                f"The proof does not hold: {self.sound_problem}",
+                remedy="Make the take again from its plate",
+                path=self.folder,
+            )
         if not broken:
             return
         also = f" ({len(broken)} of {len(self.frames)} frames have problems)" if len(broken) > 1 else ""
@@ -171,7 +179,18 @@ def verify(folder: Path, *, on_frame: Callable[[int], None] = lambda _frame: Non
         library=f"OpenImageIO {version('OpenImageIO')}",
         frames=tuple(checks),
         line=manifest.line,
+        sound_problem=_sound_problem(manifest, folder),
     )
+
+
+def _sound_problem(manifest: Manifest, folder: Path) -> str:
+    if manifest.sound is None:
+        return ""
+    try:
+        digest = blake3().update_mmap(folder / Path(manifest.sound.file).name).hexdigest()
+    except OSError:
+        return "Its sound is gone"
+    return "" if digest == manifest.sound.digest else "Its sound changed on disk since it was made"
 
 
 class _Checker:
@@ -180,23 +199,26 @@ class _Checker:
     def __init__(self, manifest: Manifest, folder: Path) -> None:
         self._manifest = manifest
         self._folder = folder
-        with _open_plate(manifest.frames[0]) as image:
+        self._matte = whole_matte(manifest) or self._drawn_matte()
+        self._line = _LineCheck(manifest, folder)
+
+    def _drawn_matte(self) -> MatteSource:
+        with _open_plate(self._manifest.frames[0]) as image:
             first = image.parts[self._edited_index(image)]
-        self._matte = open_second_matte(
-            manifest.matte.name,
-            frames=[record.frame for record in manifest.frames],
+        return open_second_matte(
+            self._manifest.matte.name,
+            frames=[record.frame for record in self._manifest.frames],
             plate_display=first.display,
             plate_data=first.data,
-            channel=manifest.matte.channel,
+            channel=self._manifest.matte.channel,
         )
-        self._line = _LineCheck(manifest, folder)
 
     def check(self, record: TakeFrame) -> FrameCheck:
         """One frame, whole: digests first, then headers, then every sample."""
         path = self._folder / record.file
         if not path.is_file():
             return FrameCheck(frame=record.frame, path=str(path), problems=(f"Frame {record.frame} is gone",))
-        if _digest_of(Path(record.plate), record) != record.plate_digest:
+        if not record.added and _digest_of(Path(record.plate), record) != record.plate_digest:
             under = f"take {self._manifest.parent}" if self._manifest.parent else "the plate"
             problem = f"Frame {record.frame} of {under} changed on disk since the take was made"
             return FrameCheck(frame=record.frame, path=record.plate, problems=(problem,))
@@ -205,7 +227,8 @@ class _Checker:
             problems.append(f"Frame {record.frame} is not the file that was recorded")
         try:
             inspect(path)  # these bytes are known to nobody; the guard keeps a hostile header from the second reader
-            return self._compare(record, path, problems)
+            compare = self._look if record.added else self._compare
+            return compare(record, path, problems)
         except BadImage as error:
             if Path(error.path) != path:
                 raise
@@ -220,7 +243,7 @@ class _Checker:
                 problem = f"The matte of frame {record.frame} is not the one the take was made with"
                 problems.append(problem)
                 return FrameCheck(frame=record.frame, path=self._manifest.matte.name, problems=tuple(problems))
-            layers = [_LayerCheck(layer, edited, support) for layer in layers_of(self._manifest.request.aovs)]
+            layers = [LayerCheck(layer, edited, support) for layer in layers_of(self._manifest.request.aovs)]
             due = [_with_layers(part, layers) if part is edited else part for part in plate.parts]
             problems += _header_problems(due, take.parts, record.frame)
             count = _Count(record.frame)
@@ -248,6 +271,18 @@ class _Checker:
             line_changed=line.changed,
             line_samples=line.outside,
         )
+
+    def _look(self, record: TakeFrame, path: Path, problems: list[str]) -> FrameCheck:
+        """A frame that the plate does not have: nothing lies outside, and it need only be what was recorded."""
+        with SecondImage(path) as take:
+            edited = take.parts[self._edited_index(take)]
+        everything = Stitch(box=edited.data, alpha=np.ones((edited.data.height, edited.data.width), np.float32))
+        if support_digest(everything, edited.data) != record.matte_digest:
+            problems.append(f"Frame {record.frame} is new, and was not made whole")
+        if not set(self._manifest.plate.channels) <= set(dict(edited.channels)):
+            problems.append(f"Frame {record.frame}: its channels are not the plate's")
+        inside = edited.data.area * len(self._manifest.plate.channels)
+        return FrameCheck(frame=record.frame, path=str(path), problems=tuple(problems), inside_samples=inside)
 
     def _support(self, record: TakeFrame, data: Box) -> Support | None:
         """The samples that were allowed to change, over the data window; None if they are not the recorded ones."""
@@ -319,50 +354,11 @@ class _LineCheck:
                 _compare_part(plate, mine, take, its, inside=inside, count=count)
 
 
-class _LayerCheck:
-    """A layer that was written beside the picture: 0 outside the matte, and inside it 1 in exactly one channel."""
-
-    def __init__(self, layer: Layer, plate: SecondPart, support: Support) -> None:
-        self.layer = layer
-        names = {name for name, _ in plate.channels}
-        self.added = tuple(name for name in layer.channels if name not in names)
-        """Those that the plate does not have; of the others it is said elsewhere that they stay outside the matte."""
-        self._data = plate.data
-        self._support = support
-        self._counts = [0] * len(layer.channels)
-        self._faults: list[str] = []
-
-    def look(self, ours: dict[str, Plane], first: int, end: int) -> None:
-        """See rows first … end − 1 of the take."""
-        support = self._support[first - self._data.y : end - self._data.y]
-        ones = [ours[name] == _ONE[ours[name].dtype.itemsize] for name in self.layer.channels]
-        zeros = [ours[name] == 0 for name in self.layer.channels]
-        unclear = support & ((np.sum(ones, axis=0) != 1) | (np.sum(zeros, axis=0) != len(zeros) - 1))
-        self._note(unclear, first, "is not 1 in one channel and 0 in the others")
-        for name in self.added:
-            self._note((ours[name] != 0) & ~support, first, "is outside the matte and not 0")
-        for at, one in enumerate(ones):
-            self._counts[at] += int(np.count_nonzero(one & support))
-
-    def problems(self, record: TakeFrame) -> Iterator[str]:
-        """What is wrong with it, when all rows were seen."""
-        for fault in self._faults[:1]:
-            yield f"Frame {record.frame}: its layer '{self.layer.name}' {fault}"
-        said = record.known and [record.known.seen, record.known.carried, record.known.invented]
-        if not self._faults and self._counts != said:
-            yield f"Frame {record.frame}: its layer '{self.layer.name}' has other counts than take.json"
-
-    def _note(self, where: Support, first: int, fault: str) -> None:
-        if where.any():
-            y, x = np.unravel_index(int(where.argmax()), where.shape)
-            self._faults.append(f"at x {self._data.x + int(x)}, y {first + int(y)} {fault}")
-
-
 @dataclass(frozen=True, slots=True)
 class _Inside:
     support: Support
     channels: tuple[str, ...]
-    layers: list[_LayerCheck]
+    layers: list[LayerCheck]
 
     def may_change(self, channel: str) -> bool:
         return channel in self.channels or any(channel in check.layer.channels for check in self.layers)
@@ -425,7 +421,7 @@ def _compare_part(
                     count.first = found
 
 
-def _with_layers(part: SecondPart, layers: list[_LayerCheck]) -> SecondPart:
+def _with_layers(part: SecondPart, layers: list[LayerCheck]) -> SecondPart:
     """The plate's part with the channels that the take adds to it."""
     added = [(name, "half") for check in layers for name in check.added]
     return replace(part, channels=(*part.channels, *added))

@@ -23,8 +23,9 @@ from msgspec.structs import replace
 
 from secondtake.errors import Cancelled, EngineFault, SecondTakeError
 from secondtake.figures import Figures
-from secondtake.messages import Phase
+from secondtake.messages import Phase, Stage
 from secondtake_daemon.heap import keep_together
+from secondtake_daemon.job.pace import Pace
 from secondtake_daemon.models import shelf
 from secondtake_daemon.pipe import (
     Beat,
@@ -50,7 +51,16 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _BEAT_S = 1.0
-_PROGRESS_S = 0.1
+_PROGRESS_S = 0.25
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TQDM_DISABLE": "1",
+}
+"""For the libraries of models: a job never downloads, whoever started the worker, nobody is told of it, and no bar is
+drawn into the log."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -98,10 +108,12 @@ class JobReport:
         self._job = job
         self._now = JobProgress(job=job, phase=Phase.PREPARE)
         self._sent_at = 0.0
+        self._pace = Pace(0)
 
     def phase(self, phase: Phase, total: int = 0) -> None:
         """A new phase begins, of so many frames (0: unknown)."""
         self._now = JobProgress(job=self._job, phase=phase, total=total, figures=self._now.figures)
+        self._pace = Pace(total)
         self._send()
         self.step()
 
@@ -109,6 +121,7 @@ class JobReport:
         """One more frame of this phase is finished."""
         now = self._now
         self._now = replace(now, frame=frame, done=now.done + 1)
+        self._pace.frame(frame)
         if self._now.done == self._now.total:
             self._send()
         self.step()
@@ -116,6 +129,12 @@ class JobReport:
     def figures(self, figures: Figures) -> None:
         """The quality figures of the frames finished so far; they travel with what is said next."""
         self._now = replace(self._now, figures=figures)
+
+    def stage(self, stage: Stage) -> None:
+        """What the engine does; said with the next sign of life."""
+        now_s = time.monotonic()
+        self._pace.stage(stage, now_s=now_s)
+        self._now = replace(self._now, stage=replace(stage, left_s=self._pace.left_s(now_s)))
 
     def step(self) -> None:
         """A sign of life. Raises Cancelled when the job was cancelled."""
@@ -133,6 +152,7 @@ def main() -> None:
     """Serve the daemon until it is gone."""
     options = _arguments()
     roots = tuple(root.resolve() for root in options.root)
+    os.environ.update(_OFFLINE)
     _die_with_parent()
     keep_together()
     log_to_stderr()
@@ -170,7 +190,7 @@ def _fence_in(roots: tuple[Path, ...], *, own: tuple[Path, ...], models: Path | 
     Models that are added later are out of reach, with roots, until the next worker.
     """
     installed = shelf.models(models) if models is not None else ()
-    readable = (models, *(Path(model.folder) for model in installed)) if models is not None else ()
+    readable = (models, *shelf.folders(installed)) if models is not None else ()
     for folder in own:
         folder.mkdir(parents=True, exist_ok=True)
     fence(roots, own=own)
@@ -180,6 +200,7 @@ def _fence_in(roots: tuple[Path, ...], *, own: tuple[Path, ...], models: Path | 
 
 
 def _run(order: RunJob, line: Line, folders: Folders) -> None:
+    from secondtake_daemon.engines.contract import FreshWorker
     from secondtake_daemon.job.limits import check_limits
     from secondtake_daemon.pipeline import render_fix
 
@@ -189,6 +210,9 @@ def _run(order: RunJob, line: Line, folders: Folders) -> None:
     try:
         check_limits(order.request, order.limits)
         result = render_fix(order.request, take=order.take, folders=folders, report=JobReport(line, job))
+    except FreshWorker as error:
+        line.send(JobFailed(job=job, error=error.body(), again=True))
+        os._exit(0)
     except SecondTakeError as error:
         line.send(JobFailed(job=job, error=error.body()))
     except MemoryError:

@@ -22,6 +22,7 @@ __all__ = [
     "PROTOCOL_MIN",
     "Accepted",
     "Cancel",
+    "ControlKind",
     "EngineCard",
     "Engines",
     "Event",
@@ -43,6 +44,7 @@ __all__ = [
     "Quality",
     "Reference",
     "Refused",
+    "Stage",
     "Status",
     "StatusReply",
     "Stop",
@@ -71,6 +73,21 @@ class Operation(str, Enum):
     """Go on beyond the first or last frame."""
     GENERATE = "generate"
     """Make a shot without a plate."""
+
+
+class ControlKind(str, Enum):
+    """What is followed inside the matte, so that form and motion stay while the look changes."""
+
+    NONE = "none"
+    """Nothing: the engine is free."""
+    DEPTH = "depth"
+    """Distances from the camera: a depth pass, or pictures of it in which near is white."""
+    SCRIBBLE = "scribble"
+    """White lines on black; drawn after the plate's edges where no frames are given."""
+    GREY = "grey"
+    """Brightness without colour; the plate's where no frames are given."""
+    POSE = "pose"
+    """Coloured skeletons on black, as OpenPose draws them."""
 
 
 class Quality(str, Enum):
@@ -126,6 +143,22 @@ class Reference(Value, frozen=True, kw_only=True):
     """OCIO name or alias; "" is the file's own tag, else the plate's for float images and sRGB for integer ones."""
 
 
+class Stage(Value, frozen=True, kw_only=True):
+    """What an engine does just now, inside the phases `load` and `render`, where it says so."""
+
+    name: str
+    """`load`, `encode`, `step`, `decode` or `write`; later versions may say others."""
+    done: int = 0
+    """Parts loaded, or steps taken; 0 of 0 where nothing is counted."""
+    total: int = 0
+    frames: str = ""
+    """Frame set that it works on."""
+    left_s: int | None = None
+    """Seconds until the last frame of the job is made, from what this job measured so far; None is not known yet."""
+    preview: str = ""
+    """Absolute path of a picture of the frames as they are just now; written anew while it runs, gone with the job."""
+
+
 class FixRequest(Value, frozen=True, kw_only=True):
     """Everything that defines one fix. The host makes the job id; sending it twice is one job."""
 
@@ -134,9 +167,10 @@ class FixRequest(Value, frozen=True, kw_only=True):
     shot: str
     """Name of the shot, also the first part of the written file names."""
     plate: str
-    """Absolute path: a sequence name (`sh010.####.exr`), one frame, or a movie."""
+    """Absolute path: a sequence name (`sh010.####.exr`), one frame, or a movie; "" for `generate`, which has none."""
     matte: str
-    """Absolute path: a sequence name, one image held over the range, or keyed shapes (.json)."""
+    """Absolute path: a sequence name, one image held over the range, or keyed shapes (.json). "" is the whole frame for
+    `restyle`; for `extend` and `generate`, which make whole frames, it is always ""."""
     out: str
     """Absolute path of the folder for the frames and take.json."""
     operation: Operation
@@ -145,9 +179,11 @@ class FixRequest(Value, frozen=True, kw_only=True):
     motion: str = ""
     """Absolute path of a sequence with the plate's motion vectors, as Blender's Vector pass; "" has them estimated."""
     frames: str = ""
-    """Frame set as in `secondtake.frames`; "" is all frames from the plate's first to its last."""
+    """Frame set as in `secondtake.frames`; "" is all frames from the plate's first to its last. For `extend` it goes on
+    beyond those; for `generate` it says which frames to make."""
     colourspace: str = ""
-    """OCIO name or alias of the plate; "" is the file's own tag, else linear Rec.709 for EXR."""
+    """OCIO name or alias of the plate, for `generate` of the new frames; "" is the file's own tag, else linear Rec.709
+    for EXR."""
     ocio: str = ""
     """The sender's $OCIO, so that a name means the same in the worker; "" is the built-in configuration."""
     matte_channel: str = ""
@@ -169,6 +205,15 @@ class FixRequest(Value, frozen=True, kw_only=True):
     """Id of the take that this says again with more words; both have the same plate and parent."""
     instructions: tuple[str, ...] = ()
     """What was said before `instruction` in this line of revisions, oldest first."""
+    control: str = ""
+    """Absolute path of pictures to follow inside the matte: a sequence name, or one image held over the range; "" has
+    them made of the plate, where `control_kind` can be."""
+    control_kind: ControlKind = ControlKind.NONE
+    width_px: int = 0
+    """Of the frames that `generate` makes; else 0."""
+    height_px: int = 0
+    fps: float = 0.0
+    """Frames a second of what `generate` makes; else 0."""
 
     @property
     def said(self) -> str:
@@ -245,6 +290,7 @@ class JobView(Value, frozen=True, kw_only=True):
     """Frames of this phase; 0 is unknown."""
     figures: Figures | None = None
     """While it runs: quality of the frames finished so far (docs/quality.md), at most twice a second."""
+    stage: Stage | None = None
     attempts: int = 0
     result: FixResult | None = None
     error: ErrorBody | None = None

@@ -37,6 +37,9 @@ class SilentReport:
     def figures(self, figures: object) -> None:
         """Nothing."""
 
+    def stage(self, stage: object) -> None:
+        """Nothing."""
+
     def step(self) -> None:
         """Nothing."""
 

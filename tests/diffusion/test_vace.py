@@ -10,33 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch: pip install 'secondtake[diffusion]'")
 
+import runs
+from runs import Counting, called, quiet, settled
 from tiny import vace as tiny_vace
 
-from secondtake_daemon.engines.diffusion import vace
-from secondtake_daemon.engines.diffusion.canvas import Canvas
+from secondtake_daemon.engines.diffusion.families import family_of, wan_vace
 from secondtake_daemon.engines.diffusion.family import Settings
 from secondtake_daemon.engines.diffusion.run import Run
-from secondtake_daemon.engines.diffusion.tap import observed
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
-
-
-class Counting:
-    """Counts, and raises when told."""
-
-    def __init__(self, *, stop_at: int = 0, stop_in_step: int = 0) -> None:
-        self.steps = self.blocks = 0
-        self._stop_at, self._stop_in_step = stop_at, stop_in_step
-
-    def step(self, velocity: Any, timestep: Any, sample: Any, scheduler: Any) -> None:
-        self.steps += 1
-        if self.steps == self._stop_in_step:
-            raise RuntimeError("stopped")
-
-    def alive(self) -> None:
-        self.blocks += 1
-        if self.blocks == self._stop_at:
-            raise RuntimeError("stopped")
+FAMILY = wan_vace.FAMILY
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +27,22 @@ def pipe() -> Any:
     return quiet(tiny_vace())
 
 
-def quiet(made: Any) -> Any:
-    made.set_progress_bar_config(disable=True)
-    return made
+@pytest.fixture(scope="module")
+def two_stages() -> Any:
+    return quiet(tiny_vace(stages=2))
 
 
 def a_run(**changes: Any) -> Run:
-    rng = np.random.default_rng(0)
-    codes = rng.random((FRAMES, HEIGHT, WIDTH, 3), np.float32)
-    holes = np.zeros((FRAMES, HEIGHT, WIDTH), bool)
-    holes[:, 16:32, 16:48] = True
-    run = Run(
-        canvas=Canvas(WIDTH, HEIGHT, WIDTH, HEIGHT), codes=codes, holes=holes, control=None, looks=(),
-        prompt="a hat", negative_prompt="", seed=3, first=8, settings=Settings(steps=2, guidance=5.0, prompt_tokens=64),
-    )  # fmt: skip
-    return replace(run, **changes)
+    settings = Settings(steps=2, guidance=5.0, prompt_tokens=64)
+    return runs.a_run(**{"frames": FRAMES, "height": HEIGHT, "width": WIDTH, "settings": settings, **changes})
 
 
-def rendered(pipe: Any, run: Run, watch: Counting | None = None) -> Any:
-    with torch.no_grad(), observed(pipe, watch or Counting()):
-        return vace.frames(pipe(**vace.arguments(run)))
+def rendered(pipe: Any, run: Run, watch: Counting | None = None, **changes: Any) -> Any:
+    return runs.rendered(pipe, FAMILY, run, watch, **changes)
 
 
 def test_what_it_is_given_is_exact() -> None:
-    given = vace.arguments(a_run(looks=(np.ones((20, 30, 3), np.float32),)))
+    given = FAMILY.arguments(a_run(looks=(np.ones((20, 30, 3), np.float32),)))
     video, mask, noise = given["video"], given["mask"], given["latents"]
     assert tuple(video.shape) == (1, FRAMES, 3, HEIGHT, WIDTH)
     assert tuple(mask.shape) == (1, FRAMES, 1, HEIGHT, WIDTH)
@@ -76,6 +51,14 @@ def test_what_it_is_given_is_exact() -> None:
     assert set(mask.unique().tolist()) == {0.0, 1.0}
     assert float(video[mask.expand_as(video) == 1].unique()) == 0.5
     assert (given["num_frames"], given["height"], given["width"]) == (FRAMES, HEIGHT, WIDTH)
+
+
+def test_control_stands_in_the_hole_and_the_plate_around_it() -> None:
+    control = np.random.default_rng(7).random((FRAMES, HEIGHT, WIDTH, 3), np.float32)
+    run = a_run(control=control)
+    video = FAMILY.arguments(run)["video"][0].permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(video[run.holes], control[run.holes])
+    assert np.array_equal(video[~run.holes], run.codes[~run.holes])
 
 
 def test_steps_are_seen_and_the_same_comes_again(pipe: Any) -> None:
@@ -88,6 +71,15 @@ def test_steps_are_seen_and_the_same_comes_again(pipe: Any) -> None:
     assert rendered(pipe, a_run()).tobytes() == first.tobytes()
     assert rendered(pipe, a_run(seed=4)).tobytes() != first.tobytes()
     assert rendered(pipe, a_run(first=12)).tobytes() != first.tobytes()
+
+
+@pytest.mark.parametrize("looks", [0, 2])
+def test_the_given_noise_is_the_only_one(pipe: Any, looks: int) -> None:
+    run = a_run(looks=(np.full((40, 40, 3), 0.3, np.float32),) * looks)
+    one, two = (rendered(pipe, run, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    assert one.tobytes() == two.tobytes()
+    torch.manual_seed(99)
+    assert rendered(pipe, run).tobytes() == one.tobytes()
 
 
 @pytest.mark.parametrize("stop", [{"stop_at": 3}, {"stop_at": 60}, {"stop_in_step": 2}], ids=str)
@@ -108,18 +100,59 @@ def test_a_stop_in_the_decoder(pipe: Any) -> None:
     assert late.steps == 2
 
 
-def test_the_prompt_and_a_look_matter(pipe: Any) -> None:
+def test_the_prompt_a_look_and_control_matter(pipe: Any) -> None:
     plain = rendered(pipe, a_run())
     look = np.random.default_rng(1).random((40, 40, 3), np.float32)
-    assert rendered(pipe, a_run(prompt="a dog")).tobytes() != plain.tobytes()
-    assert rendered(pipe, a_run(looks=(look,))).shape == plain.shape
-    assert rendered(pipe, a_run(looks=(look,))).tobytes() != plain.tobytes()
+    control = np.random.default_rng(7).random((FRAMES, HEIGHT, WIDTH, 3), np.float32)
+    for changed in ({"prompt": "a dog"}, {"looks": (look,)}, {"looks": (look, look)}, {"control": control}):
+        other = rendered(pipe, a_run(**changed))
+        assert other.shape == plain.shape
+        assert other.tobytes() != plain.tobytes()
 
 
-def test_two_stages() -> None:
-    pipe, watch = quiet(tiny_vace(stages=2)), Counting()
-    settings = Settings(steps=4, guidance=5.0, second_guidance=3.0, prompt_tokens=64)
-    first = rendered(pipe, a_run(settings=settings), watch)
+def test_what_is_known_matters_and_the_hole_does_not(pipe: Any) -> None:
+    run = a_run()
+    plain, inside, head, tail = rendered(pipe, run), run.codes.copy(), run.codes.copy(), run.codes.copy()
+    inside[run.holes] = 0.9
+    head[0, :4], tail[-1, :4] = 0.9, 0.9
+    assert rendered(pipe, replace(run, codes=inside)).tobytes() == plain.tobytes()
+    assert rendered(pipe, replace(run, codes=head)).tobytes() != plain.tobytes()
+    assert rendered(pipe, replace(run, codes=tail)).tobytes() != plain.tobytes()
+
+
+def test_without_guidance_one_pass_a_step_and_no_negative_prompt(pipe: Any) -> None:
+    plain = settled(a_run(), guidance=1.0)
+    with called(pipe.transformer) as calls:
+        first = rendered(pipe, plain)
+    assert len(calls) == 2
+    assert rendered(pipe, replace(plain, negative_prompt="fog")).tobytes() == first.tobytes()
+    with called(pipe.transformer) as calls:
+        guided = rendered(pipe, a_run())
+    assert len(calls) == 4
+    assert rendered(pipe, a_run(negative_prompt="fog")).tobytes() != guided.tobytes()
+
+
+def test_each_expert_does_its_steps(two_stages: Any) -> None:
+    """The first while the timestep is at least 0.875 of a thousand, the second for the rest."""
+    run = settled(a_run(), steps=6, guidance=1.0)
+    with called(two_stages.transformer) as noisy, called(two_stages.transformer_2) as fine:
+        rendered(two_stages, run)
+    assert noisy
+    assert fine
+    assert len(noisy) + len(fine) == 6
+    assert all(float(call["timestep"]) >= 875 for call in noisy)
+    assert all(float(call["timestep"]) < 875 for call in fine)
+
+
+def test_the_second_stage_has_its_own_guidance(two_stages: Any) -> None:
+    run, watch = settled(a_run(), steps=4, guidance=5.0, second_guidance=3.0), Counting()
+    first = rendered(two_stages, run, watch)
     assert watch.steps == 4
-    changed = replace(settings, second_guidance=1.5)
-    assert rendered(pipe, a_run(settings=changed)).tobytes() != first.tobytes()
+    assert rendered(two_stages, settled(run, second_guidance=1.5)).tobytes() != first.tobytes()
+
+
+def test_a_folder_with_two_experts_is_the_other_family() -> None:
+    one, two = ("transformer", "vae"), ("transformer", "transformer_2", "vae")
+    names = [family.name for family in (family_of("WanVACEPipeline", one), family_of("WanVACEPipeline", two)) if family]
+    assert names == ["wan-vace", "wan-vace-fun"]
+    assert family_of("NoPipeline", one) is None

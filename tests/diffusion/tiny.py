@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanVACEPipeline, WanVACETransformer3DModel
+from diffusers import (
+    AutoencoderKLFlux2,
+    AutoencoderKLLTX2Audio,
+    AutoencoderKLLTX2Video,
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
+    LTX2Pipeline,
+    LTX2VideoTransformer3DModel,
+    UniPCMultistepScheduler,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
+)
+from diffusers.pipelines.ltx2 import LTX2TextConnectors
+from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3TextConfig,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    SiglipVisionConfig,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
-__all__ = ["byte_tokenizer", "save_vace", "vace"]
+__all__ = ["byte_tokenizer", "klein", "ltx2", "save_klein", "save_ltx2", "save_vace", "vace"]
+
+_CHAT = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
 
 
-def byte_tokenizer(*, pad: str, eos: str, unk: str, bos: str = "", length: int = 512) -> Any:
+def byte_tokenizer(
+    *, pad: str, eos: str, unk: str, bos: str = "", length: int = 512, side: str = "right", chat: str = ""
+) -> Any:
     """Any text, no files: one token for each byte."""
     special = list(dict.fromkeys(filter(None, (pad, eos, bos, unk))))
     vocabulary = {token: at for at, token in enumerate([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
@@ -25,7 +55,10 @@ def byte_tokenizer(*, pad: str, eos: str, unk: str, bos: str = "", length: int =
         single=template, special_tokens=[(token, vocabulary[token]) for token in special]
     )
     names = {"pad_token": pad, "eos_token": eos, "unk_token": unk, "bos_token": bos or None}
-    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=length, padding_side="right", **names)
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=length, padding_side=side, **names)
+    if chat:
+        fast.chat_template = chat
+    return fast
 
 
 def vace(*, stages: int = 1) -> WanVACEPipeline:
@@ -69,3 +102,149 @@ def _vace_transformer(seed: int) -> Any:
         text_dim=32, freq_dim=256, ffn_dim=32, num_layers=3, cross_attn_norm=True,
         qk_norm="rms_norm_across_heads", rope_max_seq_len=64, vace_layers=[0, 2], vace_in_channels=96,
     ).eval()  # fmt: skip
+
+
+def ltx2() -> LTX2Pipeline:
+    """LTX-2 with its true ratios: 32 in space, 8 in time, 128 channels, 25 tokens of sound a second."""
+    tokenizer = byte_tokenizer(pad="<pad>", eos="<eos>", unk="<unk>", bos="<bos>", length=1024, side="left")
+    return LTX2Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=_seeded(_ltx2_vae),
+        audio_vae=_seeded(_ltx2_audio_vae),
+        text_encoder=_seeded(lambda: _gemma(tokenizer)),
+        tokenizer=tokenizer,
+        connectors=_seeded(_ltx2_connectors),
+        transformer=_seeded(_ltx2_transformer),
+        vocoder=_seeded(_ltx2_vocoder),
+        processor=None,
+        prompt_enhancer=None,
+        duration_head=None,
+    )
+
+
+def klein() -> Flux2KleinPipeline:
+    """FLUX.2 klein with its true ratios: 16 in space with packing, 128 channels."""
+    tokenizer = byte_tokenizer(pad="<pad>", eos="</s>", unk="<unk>", chat=_CHAT)
+    return Flux2KleinPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=_seeded(_flux2_vae),
+        text_encoder=_seeded(lambda: _qwen(tokenizer)),
+        tokenizer=tokenizer,
+        transformer=_seeded(_flux2_transformer),
+        is_distilled=True,
+    )
+
+
+def save_ltx2(folder: Path) -> Path:
+    """The same as a folder on disk."""
+    ltx2().save_pretrained(folder)
+    return folder
+
+
+def save_klein(folder: Path) -> Path:
+    """The same as a folder on disk."""
+    klein().save_pretrained(folder)
+    return folder
+
+
+def _seeded(make: Callable[[], Any]) -> Any:
+    torch.manual_seed(0)
+    return make().eval()
+
+
+def _ltx2_vae() -> Any:
+    return AutoencoderKLLTX2Video(
+        in_channels=3, out_channels=3, latent_channels=128, block_out_channels=(4, 8, 16, 32),
+        decoder_block_out_channels=(8, 16, 32), layers_per_block=(1,) * 5, decoder_layers_per_block=(1,) * 4,
+        spatio_temporal_scaling=(True,) * 4, decoder_spatio_temporal_scaling=(True,) * 3,
+        decoder_inject_noise=(False,) * 4, upsample_residual=(True,) * 3, upsample_factor=(2,) * 3,
+        timestep_conditioning=False, patch_size=4, patch_size_t=1, encoder_causal=True, decoder_causal=False,
+        spatial_compression_ratio=32, temporal_compression_ratio=8,
+    )  # fmt: skip
+
+
+def _ltx2_audio_vae() -> Any:
+    return AutoencoderKLLTX2Audio(
+        base_channels=4, output_channels=2, ch_mult=(1,), num_res_blocks=1, attn_resolutions=None, in_channels=2,
+        resolution=32, latent_channels=2, norm_type="pixel", causality_axis="height", dropout=0.0,
+        mid_block_add_attention=False, sample_rate=16000, mel_hop_length=160, is_causal=True, mel_bins=8,
+    )  # fmt: skip
+
+
+def _ltx2_connectors() -> Any:
+    branch = {"num_attention_heads": 4, "attention_head_dim": 8, "num_layers": 1, "num_learnable_registers": None}
+    both = {f"{kind}_connector_{name}": value for kind in ("video", "audio") for name, value in branch.items()}
+    return LTX2TextConnectors(
+        caption_channels=32, text_proj_in_factor=3, connector_rope_base_seq_len=32, rope_theta=10000.0,
+        rope_double_precision=False, causal_temporal_positioning=False, rope_type="split", **both,
+    )  # fmt: skip
+
+
+def _ltx2_transformer() -> Any:
+    return LTX2VideoTransformer3DModel(
+        in_channels=128, out_channels=128, patch_size=1, patch_size_t=1, num_attention_heads=2, attention_head_dim=8,
+        cross_attention_dim=16, audio_in_channels=4, audio_out_channels=4, audio_num_attention_heads=2,
+        audio_attention_head_dim=4, audio_cross_attention_dim=8, num_layers=2, qk_norm="rms_norm_across_heads",
+        caption_channels=32, rope_double_precision=False, rope_type="split",
+    )  # fmt: skip
+
+
+def _ltx2_vocoder() -> Any:
+    return LTX2Vocoder(
+        in_channels=16, hidden_channels=32, out_channels=2, upsample_kernel_sizes=[20, 32], upsample_factors=[10, 16],
+        resnet_kernel_sizes=[3], resnet_dilations=[[1, 3, 5]], leaky_relu_negative_slope=0.1,
+        output_sampling_rate=16000,
+    )  # fmt: skip
+
+
+def _gemma(tokenizer: Any) -> Any:
+    count = len(tokenizer)
+    text = Gemma3TextConfig(
+        vocab_size=count + 16, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=1024, sliding_window=512,
+        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    vision = SiglipVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    return Gemma3ForConditionalGeneration(
+        Gemma3Config(
+            text_config=text.to_dict(),
+            vision_config=vision.to_dict(),
+            mm_tokens_per_image=4,
+            image_token_index=count + 1,
+            boi_token_index=count + 2,
+            eoi_token_index=count + 3,
+        )
+    )
+
+
+def _flux2_vae() -> Any:
+    return AutoencoderKLFlux2(
+        block_out_channels=(8, 8, 8, 8), layers_per_block=1, latent_channels=32, norm_num_groups=4, sample_size=64,
+        mid_block_add_attention=False,
+    )  # fmt: skip
+
+
+def _flux2_transformer() -> Any:
+    return Flux2Transformer2DModel(
+        patch_size=1, in_channels=128, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=48, timestep_guidance_channels=32, axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )  # fmt: skip
+
+
+def _qwen(tokenizer: Any) -> Any:
+    """27 layers and more, because the pipeline reads layers 9, 18 and 27."""
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=28,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=8,
+            max_position_embeddings=512,
+        )
+    )

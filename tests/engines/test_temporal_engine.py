@@ -35,7 +35,7 @@ def test_card_says_what_it_can() -> None:
     assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "4", painted | {Operation.REMOVE})
     assert CARD.needs_painted == painted
     assert CARD.deterministic and CARD.sees_shot and CARD.says_how
-    assert TemporalEngine.card is CARD
+    assert TemporalEngine().card is CARD
 
 
 def test_patch_has_the_windows_shape_and_is_finite(panned: ArrayShot, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake.errors import BadInput
 from secondtake.messages import Quality
-from secondtake_daemon.engines.temporal.grain import Grain, Pair, measure_grain, regrain, wants_grain
+from secondtake_daemon.engines.grain import Grain, Pair, measure_grain, regrain, wants_grain
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
 

@@ -55,8 +55,10 @@ def said(frame: int, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.uint8]:
 class Teller(StandInEngine):
     """The stand-in, with an answer to how it knows."""
 
-    card: ClassVar[Card] = replace(StandInEngine.card, says_how=True)
     harm: ClassVar[str] = ""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(replace(card, says_how=True))
 
     def generate(self, window: Window, job: Job) -> Patch:
         patch = super().generate(window, job)
@@ -84,6 +86,8 @@ class Silent:
     def frame(self, frame: int) -> None: ...
 
     def figures(self, figures: Figures) -> None: ...
+
+    def stage(self, stage: object) -> None: ...
 
     def step(self) -> None: ...
 

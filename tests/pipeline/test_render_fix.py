@@ -57,6 +57,8 @@ class Recorder:
 
     def figures(self, figures: Figures) -> None: ...
 
+    def stage(self, stage: object) -> None: ...
+
     def step(self) -> None:
         if self._cancel_in and self.phases[-1] is self._cancel_in:
             raise Cancelled("The job was cancelled")

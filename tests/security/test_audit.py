@@ -33,6 +33,23 @@ def test_the_lock_of_this_repository_is_whole() -> None:
     assert "://" not in LOCK, "a lock names no place to load from"
 
 
+def test_the_lock_of_the_diffusion_extra_is_whole() -> None:
+    text = (ROOT / "installers" / "diffusion.lock").read_text(encoding="utf-8")
+    pins = audit.read_lock(text)
+    names = {pin.name for pin in pins}
+    assert {"diffusers", "transformers", "tokenizers", "safetensors", "accelerate", "huggingface-hub"} <= names
+    assert all(len(pin.hashes) >= 1 for pin in pins)
+    assert not names & {pin.name for pin in audit.read_lock(LOCK)}, "each package is pinned once"
+    assert not [name for name in names if name.startswith(("torch", "nvidia", "cuda", "triton"))]
+    assert "://" not in text, "a lock names no place to load from"
+
+
+def test_torch_is_the_one_that_no_lock_pins() -> None:
+    assert audit.locked(["torch>=2.6", "Torch", "diffusers>=0.42"]) == ["diffusers>=0.42"]
+    (problem,) = audit.problems([], audit.locked(["torch", "diffusers"]))
+    assert "diffusers is a dependency" in problem
+
+
 def test_a_lock_that_is_right() -> None:
     pins = audit.read_lock(
         f"# a word\npyzmq=={version('pyzmq')} ; python_version > '3' \\\n    {HASH} \\\n    {HASH}\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import os
 import subprocess
 import sys
@@ -21,8 +24,10 @@ from places import Place, wait_for
 
 from secondtake import BadInput, FixRequest, JobState, Operation, UsageError
 from secondtake.messages import Reference
+from secondtake_daemon.engines.catalogue import Catalogue
 from secondtake_daemon.roots import refuse_strange, require_inside
 from secondtake_daemon.sandbox import state
+from secondtake_daemon.service import intake
 from secondtake_daemon.service.intake import check
 from secondtake_daemon.service.janitor import Janitor
 from secondtake_daemon.service.log import Log
@@ -98,17 +103,38 @@ def test_every_path_of_a_request_is_looked_at(tmp_path: Path, field: str, path: 
         operation=Operation.REMOVE,
         references=(Reference(path=f"{root}/r.exr", frame=1),),
     )
-    check(good, roots=[root], is_remote=True)
+    check(good, roots=[root], is_remote=True, catalogue=Catalogue(None))
     bad = replace(good, references=(Reference(path=path),)) if field == "reference" else replace(good, **{field: path})
     with pytest.raises((BadInput, UsageError)):
-        check(bad, roots=[root], is_remote=True)
+        check(bad, roots=[root], is_remote=True, catalogue=Catalogue(None))
+
+
+def test_no_path_of_a_request_is_forgotten() -> None:
+    """Every field that its own words call a path."""
+    body = ast.parse(inspect.getsource(FixRequest)).body[0].body
+    said = {
+        field.target.id: text.value.value
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+    paths = [name for name, words in said.items() if words.startswith("Absolute path")]
+    assert len(paths) >= 5
+    request = FixRequest(
+        job=uuid.uuid4().hex,
+        shot="sh",
+        operation=Operation.REMOVE,
+        references=(Reference(path="/references"),),
+        ocio="/ocio",
+        **{name: f"/{name}" for name in paths},
+    )
+    assert set(intake._paths(request)) == {f"/{name}" for name in (*paths, "references", "ocio")}
 
 
 @pytest.mark.parametrize("path", ["//server/share/x", "/dev/zero", "/proc/self/mem", "/show/NUL"])
 def test_the_users_own_programs_may_name_no_device_either(path: str) -> None:
     request = FixRequest(job=uuid.uuid4().hex, shot="sh", plate=path, matte="/m", out="/o", operation=Operation.REMOVE)
     with pytest.raises(BadInput):
-        check(request, roots=(), is_remote=False)
+        check(request, roots=(), is_remote=False, catalogue=Catalogue(None))
 
 
 def test_links_are_followed_before_anything_is_concluded(tmp_path: Path) -> None:

@@ -168,6 +168,18 @@ def test_a_worker_that_ignores_cancel_is_killed(place: Place) -> None:
     assert client.jobs(job=request.job)[0].attempts == 0
 
 
+def test_any_cancel_is_done_within_two_seconds(place: Place) -> None:
+    client = place.client()
+    request = place.request("frames=3 deaf hang_at=3")
+    client.submit(request)
+    wait_for(lambda: list((place.root / "out").glob("*.2.exr")))
+    started = time.monotonic()
+    client.cancel(request.job)
+    assert [view.state for view in client.watch(request.job)][-1] is JobState.CANCELLED
+    assert time.monotonic() - started < 2.0
+    assert not is_alive(place.starts()[0])
+
+
 def test_an_acknowledged_cancel_survives_a_kill(place: Place) -> None:
     place.settings(cancel_grace_s=60.0)
     client = place.client()

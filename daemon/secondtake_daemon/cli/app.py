@@ -21,6 +21,7 @@ from secondtake_daemon.cli import (
     doctor,
     export,
     fix,
+    generate,
     jobs,
     logs,
     models,
@@ -82,6 +83,7 @@ def _app() -> typer.Typer:
     app.callback()(_root)
     verbs: dict[str, Callable[..., None]] = {
         "fix": fix.fix,
+        "generate": generate.generate,
         "track": track.track,
         "run": run_edit,
         "takes": takes.takes,

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ from msgspec.structs import replace
 
 from secondtake.errors import BadInput, UsageError
 from secondtake.frames import FrameSet
-from secondtake.messages import FixRequest, Operation, Quality, Reference
+from secondtake.messages import ControlKind, FixRequest, Operation, Quality, Reference
 from secondtake_daemon.cli.arguments import absolute_path, as_text
 from secondtake_daemon.cli.takes import registry_root
-from secondtake_daemon.images.sequences import shot_name
+from secondtake_daemon.images.sequences import choose, find, shot_name
 from secondtake_daemon.takes import recipe, registry
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
 
-__all__ = ["Asked", "request_of"]
+__all__ = ["Asked", "generate_request", "request_of"]
 
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
+_WHOLE_FRAMES = (Operation.RESTYLE, Operation.EXTEND, Operation.GENERATE)
+"""What needs no matte."""
+_SIZE = re.compile(r"([0-9]{1,5})[x×]([0-9]{1,5})")
 _FRAME = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -41,7 +45,10 @@ class Asked:
     references: Sequence[str] | None = None
     reference_colourspace: str | None = None
     motion: str | None = None
+    control: str | None = None
+    control_kind: ControlKind | None = None
     frames: str | None = None
+    extend: Sequence[int] | None = None
     colourspace: str | None = None
     engine: str | None = None
     engine_options: Sequence[str] | None = None
@@ -70,9 +77,37 @@ def request_of(asked: Asked) -> FixRequest:
     else:
         base = _on_plate(asked)
     request = replace(base, job=job, out=out, **_given(asked, base))
-    if not request.matte:
+    if asked.extend is not None:
+        request = _extended(request, asked.extend)
+    if request.operation is Operation.GENERATE and asked.revise is None:
+        raise UsageError("A shot without a plate is no fix", remedy="Use `secondtake generate`")
+    if not request.matte and request.operation not in _WHOLE_FRAMES:
         raise UsageError("There is no matte", remedy="Say with --matte what may change")
     return request
+
+
+def generate_request(asked: Asked, *, size: str, fps: float | None) -> FixRequest:
+    """The request for a shot without a plate, with a job id. Raises UsageError."""
+    match = _SIZE.fullmatch(size)
+    if not match:
+        raise UsageError(f"'{size}' is no size", remedy="Give --size WIDTHxHEIGHT, as 832x480")
+    if fps is None:
+        raise UsageError("It is not said how fast the new frames run", remedy="Give --fps, as 24")
+    base = FixRequest(
+        job=_job_id(asked.job or ""),
+        shot=as_text("--shot", asked.shot or "") or shot_name(absolute_path(asked.out) + "/####.exr"),
+        plate="",
+        matte="",
+        out=absolute_path(asked.out),
+        operation=Operation.GENERATE,
+        frames=_frames(asked.frames),
+        colourspace=as_text("--colorspace", asked.colourspace or ""),
+        ocio=_configuration(os.environ.get("OCIO", "")),
+        width_px=int(match[1]),
+        height_px=int(match[2]),
+        fps=fps,
+    )
+    return replace(base, **_given(asked, base))
 
 
 def _on_plate(asked: Asked) -> FixRequest:
@@ -96,8 +131,40 @@ def _on_plate(asked: Asked) -> FixRequest:
 def _on_take(asked: Asked, name: str) -> FixRequest:
     parent, folder = _take("--on", name, asked)
     _refuse_colour(asked, parent)
-    base = recipe.on_take(parent, folder, frames=_frames(asked.frames))
+    frames = _frames(asked.frames)
+    if asked.operation is Operation.EXTEND and asked.extend is None:  # which goes beyond the parent's
+        return replace(recipe.on_take(parent, folder), frames=frames)
+    base = recipe.on_take(parent, folder, frames=frames)
     return replace(base, operation=_usual(asked.references or ()))
+
+
+def _extended(request: FixRequest, by: Sequence[int]) -> FixRequest:
+    """The request for frames beyond the plate's. by: how many after it, or, negative, before it. Raises UsageError."""
+    if 0 in by or not by:
+        raise UsageError(
+            "--extend 0 adds no frame", remedy="Give --extend 12 for frames after the plate, -12 before it"
+        )
+    if request.operation is not Operation.EXTEND:
+        raise UsageError(f"--extend does not go with --operation {request.operation.value}", remedy="Leave one out")
+    there = tuple(FrameSet.parse(request.frames)) if request.frames else _plate_frames(request.plate)
+    step = min((later - earlier for earlier, later in pairwise(there)), default=1)
+    before, after = (
+        max([-each for each in by if each < 0], default=0),
+        max([each for each in by if each > 0], default=0),
+    )
+    added = [there[0] - step * at for at in range(1, before + 1)] + [
+        there[-1] + step * at for at in range(1, after + 1)
+    ]
+    return replace(request, frames=str(FrameSet((*there, *added))))
+
+
+def _plate_frames(plate: str) -> tuple[int, ...]:
+    path = Path(plate)
+    if path.is_file() and path.suffix.lower() not in (".exr", ".sxr"):
+        from secondtake_daemon.images import movies  # it loads FFmpeg
+
+        return tuple(range(1, movies.probe(path).length + 1))
+    return choose(find(plate))
 
 
 def _revising(asked: Asked, name: str) -> FixRequest:
@@ -133,7 +200,7 @@ def _refuse_colour(asked: Asked, take: Manifest) -> None:
 def _given(asked: Asked, base: FixRequest) -> dict[str, Any]:
     """The options that stand in every kind of request, where they were given, under the names of its fields."""
     given: dict[str, Any] = {
-        "operation": asked.operation,
+        "operation": Operation.EXTEND if asked.extend and asked.operation is None else asked.operation,
         "engine": as_text("--engine", asked.engine) if asked.engine is not None else None,
         "quality": asked.quality,
         "seed": asked.seed,
@@ -141,6 +208,8 @@ def _given(asked: Asked, base: FixRequest) -> dict[str, Any]:
         "feather_px": asked.feather_px,
         "matte": absolute_path(asked.matte) if asked.matte is not None else None,
         "matte_channel": as_text("--matte-channel", asked.matte_channel) if asked.matte_channel is not None else None,
+        "control": absolute_path(asked.control) if asked.control else asked.control,
+        "control_kind": asked.control_kind,
         "motion": absolute_path(asked.motion) if asked.motion else asked.motion,
         "references": _references(asked, base),
     }

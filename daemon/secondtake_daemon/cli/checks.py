@@ -36,6 +36,7 @@ def all_checks(home: Home, *, out: Path | None = None) -> Iterator[Check]:
         ("sandbox", doctor_software.sandbox),
         ("libraries", doctor_software.libraries),
         ("torch", doctor_software.torch),
+        ("models", doctor_software.models),
         ("hosts", doctor_software.hosts),
         ("colour", doctor_software.colour),
         ("movies", doctor_software.movies),

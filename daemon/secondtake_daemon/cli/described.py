@@ -7,6 +7,7 @@ from pathlib import Path
 
 from secondtake.figures import Figures
 from secondtake.frames import FrameSet
+from secondtake.messages import ControlKind
 from secondtake_daemon.cli.knowledge import knowledge_line
 from secondtake_daemon.takes.manifest import Manifest
 from secondtake_daemon.takes.notes import Notes
@@ -50,12 +51,21 @@ def _on(manifest: Manifest) -> Iterator[Fact]:
 
 def _with(manifest: Manifest) -> Iterator[Fact]:
     request, matte = manifest.request, manifest.matte
-    yield "matte", f"{matte.name} (grow {matte.grow_px} px, feather {matte.feather_px} px)"
+    if matte.name:
+        yield "matte", f"{matte.name} (grow {matte.grow_px} px, feather {matte.feather_px} px)"
+    else:
+        yield "matte", f"none: frames {matte.whole} are made whole"
+    if manifest.plate.added:
+        yield "new frames", manifest.plate.added
     for reference in manifest.references:
         frame = f" as frame {reference.frame}" if reference.frame is not None else ""
         yield "reference", f"{reference.name}{frame}"
     if manifest.motion is not None:
         yield "motion", manifest.motion.name
+    if manifest.control is not None:
+        yield "follows", f"{manifest.control.kind.value} {manifest.control.name}"
+    elif request.control_kind is not ControlKind.NONE:
+        yield "follows", f"{request.control_kind.value} of the plate"
     options = "".join(f", {name} {value}" for name, value in sorted(request.engine_options.items()))
     engine = f"{manifest.engine.name} {manifest.engine.version}"
     yield "engine", f"{engine}, {request.quality.value}, seed {request.seed}{options}"

@@ -14,8 +14,9 @@ from pathlib import Path
 from secondtake._version import __version__
 from secondtake.home import Home
 from secondtake_daemon.cli.doctor_check import Check, Health, amount, numbers
+from secondtake_daemon.settings import load_settings, models_folder
 
-__all__ = ["colour", "hosts", "libraries", "memory", "movies", "python", "sandbox", "torch"]
+__all__ = ["colour", "hosts", "libraries", "memory", "models", "movies", "python", "sandbox", "torch"]
 
 _LIBRARIES = (
     # (distribution, module, least version, why that one)
@@ -33,7 +34,8 @@ _LIBZMQ = "4.3.4"
 _DECODERS = ("prores", "dnxhd", "h264", "hevc", "mjpeg")
 _LEAST_MEMORY_BYTES = 1 << 30
 _GOOD_MEMORY_BYTES = 4 << 30
-_NVIDIA = Path("/proc/driver/nvidia/version")
+_NVIDIA = Path("/proc/driver/nvidia")
+_BESIDE_TORCH = ("diffusers", "transformers", "accelerate", "ftfy", "safetensors")
 _HOSTS = {
     "Blender": (
         "/Applications/Blender.app/Contents/MacOS/Blender",
@@ -105,7 +107,27 @@ def torch(_home: Home) -> Iterator[Check]:
         remedy = "Install the NVIDIA driver, or the build of torch for this machine"
         yield Check(name="torch", health=Health.WARN, found=f"{found}, but no NVIDIA driver was found", remedy=remedy)
     else:
-        yield Check(name="torch", health=Health.OK, found=f"{found}{f'; {driver}' if driver else ''}")
+        yield Check(name="torch", health=Health.OK, found="; ".join([found, *filter(None, [driver]), *_cards()]))
+    yield _beside_torch()
+
+
+def models(home: Home) -> Iterator[Check]:
+    """Which ones are installed, and can they run?"""
+    from secondtake_daemon.cli.models import state_of
+    from secondtake_daemon.models.shelf import models as installed
+
+    found = installed(models_folder(home, load_settings(home.settings_file)))
+    if not found:
+        yield Check(name="models", health=Health.OK, found="none is installed; the built-in engine needs none")
+    for model in found:
+        state = state_of(model)
+        is_ready = state == "ready"
+        yield Check(
+            name=f"model {model.name}",
+            health=Health.OK if is_ready else Health.WARN,
+            found=f"{state}; {model.licence}",
+            remedy="" if is_ready else "Do that, or take it off the list: secondtake models remove",
+        )
 
 
 def sandbox(_home: Home) -> Iterator[Check]:
@@ -155,9 +177,33 @@ def _version_check(name: str, found: str, least: str, remedy: str) -> Check:
     return Check(name=name, health=health, found=f"{found} (at least {least})", remedy="" if good else remedy)
 
 
+def _beside_torch() -> Check:
+    """What models need besides torch."""
+    there, missing = [], []
+    for name in _BESIDE_TORCH:
+        try:
+            there.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        found, remedy = f"{', '.join(missing)} not installed, so no model runs", "pip install 'secondtake[diffusion]'"
+        return Check(name="diffusers", health=Health.WARN, found=found, remedy=remedy)
+    return Check(name="diffusers", health=Health.OK, found=", ".join(there))
+
+
+def _cards() -> Iterator[str]:
+    """Names of the graphics cards, as their driver tells them (Linux)."""
+    for path in sorted(_NVIDIA.glob("gpus/*/information")):
+        try:
+            lines = dict(line.partition(":")[::2] for line in path.read_text(encoding="utf-8").splitlines())
+        except OSError:
+            continue
+        yield lines.get("Model", "").strip()
+
+
 def _driver() -> str:
     try:
-        return _NVIDIA.read_text(encoding="utf-8").splitlines()[0].removeprefix("NVRM version: ")
+        return (_NVIDIA / "version").read_text(encoding="utf-8").splitlines()[0].removeprefix("NVRM version: ")
     except (OSError, IndexError):
         return "an NVIDIA driver is there" if shutil.which("nvidia-smi") else ""
 

@@ -11,7 +11,9 @@ import typer
 from secondtake._version import __version__
 from secondtake.client import Client
 from secondtake.errors import Cancelled, WorkerCrashed, error_from_body
+from secondtake.home import Home
 from secondtake.messages import (
+    ControlKind,
     FixRequest,
     FixResult,
     JobState,
@@ -27,7 +29,7 @@ from secondtake_daemon.cli.knowledge import frames_of, knowledge_line
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display, said
 
-__all__ = ["CLIENT_NAME", "FixAnswer", "fix", "run_fix"]
+__all__ = ["CLIENT_NAME", "FixAnswer", "conclude", "fix", "run_fix"]
 
 CLIENT_NAME = f"secondtake-cli/{__version__}"
 
@@ -63,7 +65,21 @@ _ReferenceColour = Annotated[
 _Motion = Annotated[
     str | None, typer.Option(metavar="VECTORS", help="Blender's Vector pass of the plate: vectors.####.exr.")
 ]
+_Control = Annotated[
+    str | None,
+    typer.Option(metavar="FRAMES", help="Frames to follow inside the matte: depth.####.exr, lines, a pose."),
+]
+_ControlKind = Annotated[
+    ControlKind | None,
+    typer.Option(help="What is followed; scribble and grey can be made of the plate. Restyle follows its lines."),
+]
 _Frames = Annotated[str | None, typer.Option(metavar="A-B", help="Only these frames; the default is all.")]
+_Extend = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="N", help="Go on for so many frames after the plate (before it, if negative); may be given twice."
+    ),
+]
 _Colour = Annotated[
     str | None, typer.Option("--colorspace", "--colourspace", help="The plate's colour space, as OCIO calls it.")
 ]
@@ -114,7 +130,10 @@ def fix(
     reference: _References = None,
     reference_colorspace: _ReferenceColour = None,
     motion: _Motion = None,
+    control: _Control = None,
+    control_kind: _ControlKind = None,
     frames: _Frames = None,
+    extend: _Extend = None,
     colorspace: _Colour = None,
     engine: _Engine = None,
     engine_option: _EngineOptions = None,
@@ -128,38 +147,26 @@ def fix(
     job: Annotated[
         str | None, typer.Option(help="Id of the job, 32 hex digits; the same id again is the same job.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what it would take, memory and time, and make nothing.")
+    ] = False,
     no_start: Annotated[bool, typer.Option("--no-start", help="Do not start a daemon if none runs.")] = False,
 ) -> None:
     """Change one thing in a shot: a new take, bit-identical to the plate outside the matte."""
     asked = Asked(
-        plate=plate,
-        on=on,
-        revise=revise,
-        matte=matte,
-        out=out,
-        operation=operation,
-        instruction=instruction,
-        references=reference or None,
-        reference_colourspace=reference_colorspace,
-        motion=motion,
-        frames=frames,
-        colourspace=colorspace,
-        engine=engine,
-        engine_options=engine_option or None,
-        quality=quality,
-        seed=seed,
-        aovs=aov or None,
-        shot=shot,
-        grow_px=grow,
-        feather_px=feather,
-        matte_channel=matte_channel,
-        job=job,
-    )
+        plate=plate, on=on, revise=revise, matte=matte, out=out, operation=operation, instruction=instruction,
+        references=reference or None, reference_colourspace=reference_colorspace, motion=motion, control=control,
+        control_kind=control_kind, frames=frames, extend=extend or None, colourspace=colorspace, engine=engine,
+        engine_options=engine_option or None, quality=quality, seed=seed, aovs=aov or None, shot=shot, grow_px=grow,
+        feather_px=feather, matte_channel=matte_channel, job=job,
+    )  # fmt: skip
     request = request_of(asked)
     output: Output = context.obj
-    result = run_fix(request, output=output, autostart=not no_start)
-    _say(result, output)
-    output.answer(_answer(result, request.job))
+    if plan:
+        from secondtake_daemon.cli.planned import planned  # it reads frames: numpy and the image libraries
+
+        raise typer.Exit(planned(request, home=Home.find(), output=output))
+    conclude(run_fix(request, output=output, autostart=not no_start), request.job, output)
 
 
 def run_fix(request: FixRequest, *, output: Output, autostart: bool) -> FixResult:
@@ -174,8 +181,14 @@ def run_fix(request: FixRequest, *, output: Output, autostart: bool) -> FixResul
     ):
         view = client.submit(request)
         for view in client.watch(request.job):
-            shown.show(said(view), done=view.done, total=view.total, frame=view.frame)
+            shown.show(said(view), done=view.done, total=view.total, frame=view.frame, stage=view.stage)
     return _result(view)
+
+
+def conclude(result: FixResult, job: str, output: Output) -> None:
+    """Say what came of it, in words and as JSON."""
+    _say(result, output)
+    output.answer(_answer(result, job))
 
 
 def _result(view: JobView) -> FixResult:
@@ -213,7 +226,11 @@ def _say(result: FixResult, output: Output) -> None:
     on = f" on {result.parent}" if result.parent else ""
     output.line(
         f"Take {result.take} of {result.shot}{on}: {count} in {folder}/ — "
-        f"{result.proof.outside_changed} samples changed outside the matte"
+        + (
+            f"{result.proof.outside_changed} samples changed outside the matte"
+            if result.proof.outside_samples
+            else "all of them new"
+        )
     )
     if result.line_proof is not None:
         output.line(f"Against the plate, {result.line_proof.outside_changed} outside all mattes of the line")

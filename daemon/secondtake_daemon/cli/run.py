@@ -123,7 +123,8 @@ def _send(
     ):
 
         def on_view(shot: EditShot, view: JobView) -> None:
-            shown.show(f"{shot.name} {said(view)}", done=view.done, total=view.total, frame=view.frame)
+            what = f"{shot.name} {said(view)}"
+            shown.show(what, done=view.done, total=view.total, frame=view.frame, stage=view.stage)
 
         maker = Maker(
             client, attempts, retry=retry, jobs=jobs, on_view=on_view, is_cancelled=lambda: interrupt.is_asked

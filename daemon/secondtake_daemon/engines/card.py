@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from secondtake.messages import Operation
+from secondtake.messages import ControlKind, Operation
 from secondtake_daemon.models.shelf import Model
 
 __all__ = ["Card", "EngineColour"]
@@ -46,7 +46,7 @@ class Card:
     head_frames: int = 0
     """Handles: frames before a window that the engine looks at or renders too."""
     tail_frames: int = 0
-    """The same after it. With handles, odd windows are made after their neighbours and see there what those made."""
+    """The same after it. With handles, windows are made after neighbours and see there what those made."""
     stride_px: int = 1
     """Width and height of the crop are multiples of this."""
     context_px: int = 0
@@ -61,6 +61,20 @@ class Card:
     """True if the words of the instruction change what it makes."""
     references: bool = False
     """True if it makes use of reference images."""
+    looks: int = 0
+    """Of those without a frame, how many at most."""
+    controls: frozenset[ControlKind] = frozenset()
+    """What it can follow inside the matte."""
+    edits_stills: bool = False
+    """True if it makes one frame at a time and does not know of the others: then a recipe carries its picture on."""
+    carries: bool = False
+    """True if it carries painted frames through the shot."""
+    steps: tuple[Card, ...] = ()
+    """Of a recipe: the engines that it is made of, in their order."""
+    whole_frames: bool = False
+    """True if it can make frames of which the plate shows nothing, so that no matte is needed."""
+    needs_words: frozenset[Operation] = frozenset()
+    """Operations that it can do only if an instruction, or a reference, says what to make."""
     needs_painted: frozenset[Operation] = frozenset()
     """Operations that it can do only with a painted frame of the shot (`--reference IMAGE@FRAME`)."""
     reads_motion: bool = False

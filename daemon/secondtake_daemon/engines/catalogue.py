@@ -16,7 +16,9 @@ from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.engines import standin_card
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.installed import installed
+from secondtake_daemon.engines.recipe_card import recipe_cards
 from secondtake_daemon.engines.temporal import card as temporal_card
+from secondtake_daemon.engines.wishes import check_wishes, either
 from secondtake_daemon.images.exr_layers import CONFIDENCE, LAYERS
 
 __all__ = ["CARDS", "Catalogue", "factory"]
@@ -34,7 +36,8 @@ class Catalogue:
     @property
     def cards(self) -> tuple[Card, ...]:
         """All of them, also those that cannot run here."""
-        return (*CARDS, *(installed(self._models) if self._models is not None else ()))
+        single = (*CARDS, *(installed(self._models) if self._models is not None else ()))
+        return (*single, *recipe_cards(single))
 
     def card_for(self, name: str) -> Card:
         """The card of an engine. Raises NoSuchEngine with the names there are."""
@@ -42,7 +45,7 @@ class Catalogue:
         for card in cards:
             if card.name == name:
                 return card
-        raise NoSuchEngine(f"There is no engine '{name}'", remedy=f"Use {_either(cards)}")
+        raise NoSuchEngine(f"There is no engine '{name}'", remedy=f"Use {either(cards)}")
 
     def able(self, operation: Operation) -> list[Card]:
         """The engines that can do an operation here."""
@@ -64,7 +67,7 @@ def check_request(request: FixRequest, card: Card, *, able: list[Card]) -> None:
     not fit the request.
     """
     if request.operation not in card.operations:
-        remedy = f"Use {_either(able)}" if able else "No installed engine can"
+        remedy = f"Use {either(able)}" if able else "No installed engine can"
         raise NoSuchEngine(f"The engine '{card.name}' cannot {request.operation.value}", remedy=remedy)
     unknown = sorted(request.engine_options.keys() - set(card.options))
     if unknown:
@@ -74,6 +77,7 @@ def check_request(request: FixRequest, card: Card, *, able: list[Card]) -> None:
         raise _no_use(card, "reference images", [other for other in able if other.references])
     if request.motion and not card.reads_motion:
         raise _no_use(card, "motion vectors", [other for other in able if other.reads_motion])
+    check_wishes(request, card, able=able)
     _check_painted(request, card, able)
     _check_aovs(request, card, able)
 
@@ -86,7 +90,7 @@ def factory(card: Card) -> Callable[[Card], Any]:
 
 
 def _no_use(card: Card, what: str, others: list[Card]) -> NoSuchEngine:
-    remedy = f"Leave them out, or use {_either(others)}" if others else "Leave them out"
+    remedy = f"Leave them out, or use {either(others)}" if others else "Leave them out"
     return NoSuchEngine(f"The engine '{card.name}' makes no use of {what}", remedy=remedy)
 
 
@@ -110,7 +114,7 @@ def _check_painted(request: FixRequest, card: Card, able: list[Card]) -> None:
         raise NoSuchEngine(
             f"The engine '{card.name}' cannot {request.operation.value} without a painted frame",
             remedy="Give --reference IMAGE@FRAME with that frame as you painted it"
-            + (f", or use an engine that invents: {_either(others)}" if others else ""),
+            + (f", or use an engine that invents: {either(others)}" if others else ""),
         )
     asked = set(FrameSet.parse(request.frames)) if painted and request.frames else painted.keys()
     outside = [frame for frame in painted if frame not in asked]
@@ -129,9 +133,5 @@ def _check_aovs(request: FixRequest, card: Card, able: list[Card]) -> None:
         raise UsageError(f"There is no layer '{unknown[0]}' to write", remedy=f"There is {', '.join(names)}")
     if CONFIDENCE.name in request.aovs and not card.says_how:
         able_to = [other for other in able if other.says_how]
-        remedy = f"Leave out --aov, or use {_either(able_to)}" if able_to else "Leave out --aov"
+        remedy = f"Leave out --aov, or use {either(able_to)}" if able_to else "Leave out --aov"
         raise NoSuchEngine(f"The engine '{card.name}' does not say how it knows its pixels", remedy=remedy)
-
-
-def _either(cards: list[Card] | tuple[Card, ...]) -> str:
-    return " or ".join(f"'{card.name}'" for card in cards)

@@ -16,12 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondtake.boxes import Box
-from secondtake.messages import Operation, Quality
+from secondtake.errors import GpuMemory
+from secondtake.messages import ControlKind, Operation, Quality, Stage
 from secondtake_daemon.engines.card import Card
 
-__all__ = ["Engine", "FloatImage", "Job", "Known", "Patch", "Shot", "Window"]
+__all__ = [
+    "Control",
+    "Engine",
+    "FloatImage",
+    "FreshWorker",
+    "Job",
+    "Known",
+    "Patch",
+    "Replan",
+    "Shot",
+    "Sound",
+    "Window",
+]
 
 FloatImage = NDArray[np.float32]
+
+
+class Replan(GpuMemory):
+    """An engine ran out of memory and can do the job in a smaller form: plan it anew (`engines.catalogue.fitted`).
+    What it made of the job so far is of another form, and does not count."""
+
+
+class FreshWorker(GpuMemory):
+    """An engine ran out of memory in this process and wants to go on in another one. What it made counts."""
 
 
 class Known(IntEnum):
@@ -84,6 +106,16 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What an engine follows inside the hole, so that form and motion stay."""
+
+    kind: ControlKind = ControlKind.NONE
+    read: Callable[[int, Box], FloatImage] | None = None
+    """Of a frame: (height, width, 3) float32 codes 0 … 1, as a screen shows them, over a box of the plate. None has it
+    made of the plate (scribble and grey)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The part of the request that an engine sees."""
 
@@ -92,10 +124,34 @@ class Job:
     quality: Quality
     seed: int
     options: Mapping[str, str]
+    looks: tuple[FloatImage, ...] = ()
+    """Pictures of what is wanted, in the order they were given: (height, width, 3) float32 each, in the card's colour
+    encoding, finite, of any size. At most `Card.looks`."""
+    control: Control = Control()
+    """What to follow inside the hole; of a kind that is on the card."""
+    fps: float = 0.0
+    """Frames a second; 0 is not said."""
     scratch: Path
     """A folder of this job's own; what lies there survives a crash of the worker and ends with the job."""
+    kept: Path | None = None
+    """A folder for what engines found out and need not find out again; all of it can be made anew, and may go."""
     step: Callable[[], None]
     """Call it often (at least every second): it says "alive" and raises Cancelled when the job is cancelled."""
+    stage: Callable[[Stage], None] = field(default=lambda stage: None)
+    """Call it, if there is more to say than frames, whenever that changes; it never raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What a window sounds like, and a little of what comes before and after it, so that two can be joined."""
+
+    samples: FloatImage
+    """(channels, samples) float32, -1 … 1."""
+    rate_hz: int
+    before: int = 0
+    """Samples that stand before the window's first frame begins."""
+    after: int = 0
+    """Samples that stand after its last frame ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +168,8 @@ class Patch:
     """(frames, height, width) of `Known`, where the card says `says_how`; else None."""
     notes: tuple[str, ...] = ()
     """What the artist should know, one sentence each."""
+    sound: Sound | None = None
+    """If the engine makes some."""
 
 
 class Engine(Protocol):

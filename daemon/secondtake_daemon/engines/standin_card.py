@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from secondtake.errors import UsageError
-from secondtake.messages import Operation
+from secondtake.messages import ControlKind, Operation
 from secondtake_daemon.engines.card import Card, EngineColour
 
 __all__ = ["CARD", "Switches"]
@@ -74,12 +74,15 @@ CARD = Card(
     name="standin",
     version="1",
     summary="Fills the matte without looking: for integration tests, dry runs on a farm, and our own tests",
-    operations=frozenset({Operation.REMOVE, Operation.REPLACE, Operation.MODIFY, Operation.RESTYLE}),
+    operations=frozenset(Operation),
     factory="secondtake_daemon.engines.standin:StandInEngine",
     colour=EngineColour.PLATE,
     window_frames=4,
     steady_crop=False,
     reads_instruction=True,
     references=True,
+    looks=8,
+    controls=frozenset(ControlKind) - {ControlKind.NONE},
+    whole_frames=True,
     options=tuple(field.name for field in fields(Switches)),
 )

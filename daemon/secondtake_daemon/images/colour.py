@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PyOpenColorIO
@@ -27,6 +28,7 @@ __all__ = [
     "Transform",
     "configuration_name",
     "from_header",
+    "header_of",
     "resolve",
 ]
 
@@ -122,6 +124,17 @@ def from_header(
         return HeaderColour(space=_tagged(names, f"set of chromaticities ({values})", path), assumed=False)
     space = _tagged([_ASSUMED, *_OTHER_NAMES[_ASSUMED]], "assumed colour space (linear Rec.709)", path)
     return HeaderColour(space=space, assumed=True)
+
+
+def header_of(space: ColourSpace) -> dict[str, Any]:
+    """The attributes that say in an EXR that it is in this space, for `from_header`; none if EXR has no word for it."""
+    config = _configuration()
+    for name, gamut in _GAMUTS.items():
+        known = [config.getColorSpace(each) for each in (name, *_OTHER_NAMES.get(name, ()))]
+        if space.name in [found.getName() for found in known if found is not None]:
+            tag = {"colorInteropID": name} if name in _OTHER_NAMES else {}
+            return {"chromaticities": gamut, **tag}
+    return {}
 
 
 class Transform:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -35,7 +35,7 @@ from secondtake_daemon.images.exr_header import MAGIC, Limits, parse
 from secondtake_daemon.images.exr_layout import Compression, ExrFile, ExrPart, Tiles
 from secondtake_daemon.images.exr_scanlines import ENCODED_HERE, scanline_chunks
 
-__all__ = ["EncodedChunk", "Plane", "decode_bands", "encode_bands", "write_image"]
+__all__ = ["EncodedChunk", "NewPart", "Plane", "decode_bands", "encode_bands", "write_image", "write_parts"]
 
 Plane = NDArray[Any]
 """(height, width) float16, float32 or uint32, C-contiguous, as the file has it."""
@@ -55,6 +55,20 @@ class EncodedChunk:
 
     def __len__(self) -> int:
         return len(self.head) + len(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPart:
+    """A part of a new file."""
+
+    name: str = ""
+    data_window: Box
+    display_window: Box
+    planes: Mapping[str, Plane]
+    """(data_window.height, data_window.width) float16, float32 or uint32 each."""
+    compression: Compression
+    attributes: Mapping[str, Any]
+    """Further header values, as OpenEXR's Python module takes them."""
 
 
 def decode_bands(file: ExrFile, part: ExrPart, first: int, end: int) -> dict[str, Plane]:
@@ -114,23 +128,44 @@ def write_image(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """A new file of one part. planes: (data_window.height, data_window.width) float16, float32 or uint32 each."""
-    header = {
-        **(attributes or {}),
-        "compression": OpenEXR.Compression(int(compression)),
-        "type": OpenEXR.tiledimage if tiles else OpenEXR.scanlineimage,
-        "dataWindow": _corners(data_window),
-        "displayWindow": _corners(display_window or data_window),
-    }
+    part = NewPart(
+        data_window=data_window,
+        display_window=display_window or data_window,
+        planes=planes,
+        compression=compression,
+        attributes=attributes or {},
+    )
+    header = _header(part)
     if tiles:
         description = OpenEXR.TileDescription()
         description.xSize, description.ySize = tiles.width, tiles.height
-        header["tiles"] = description
+        header |= {"type": OpenEXR.tiledimage, "tiles": description}
+    OpenEXR.File(header, _channels(part), num_threads=0).write(path)
+
+
+def write_parts(path: str, parts: Sequence[NewPart]) -> None:
+    """A new file of any number of parts in scan lines."""
+    made = [OpenEXR.Part(_header(part), _channels(part), part.name) for part in parts]
+    OpenEXR.File(made).write(path)
+
+
+def _header(part: NewPart) -> dict[str, Any]:
+    return {
+        **part.attributes,
+        "compression": OpenEXR.Compression(int(part.compression)),
+        "type": OpenEXR.scanlineimage,
+        "dataWindow": _corners(part.data_window),
+        "displayWindow": _corners(part.display_window),
+    }
+
+
+def _channels(part: NewPart) -> dict[str, Plane]:
     # The library writes anything but a C-contiguous array wrong, without a word.
-    channels = {name: np.ascontiguousarray(plane) for name, plane in planes.items()}
+    channels = {name: np.ascontiguousarray(plane) for name, plane in part.planes.items()}
     for name, plane in channels.items():
-        if plane.shape != (data_window.height, data_window.width):
-            raise ValueError(f"channel {name} is {plane.shape}, the data window {data_window}")
-    OpenEXR.File(header, channels, num_threads=0).write(path)
+        if plane.shape != (part.data_window.height, part.data_window.width):
+            raise ValueError(f"channel {name} is {plane.shape}, the data window {part.data_window}")
+    return channels
 
 
 def _decode(path: str, plate: Path) -> dict[str, Plane]:

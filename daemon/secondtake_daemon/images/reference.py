@@ -27,6 +27,7 @@ _EXR_SUFFIXES = (".exr", ".sxr")
 _LOG_SUFFIXES = (".dpx", ".cin")
 _RGB = ("R", "G", "B")
 _SRGB_NAMES = ("srgb_rec709_scene", "srgb_tx", "sRGB - Texture", "Utility - sRGB - Texture", "sRGB Texture", "sRGB")
+_LEAST_LOOK_PX, _MOST_LOOK_PX, _MOST_LOOK_RATIO = 16, 16_384, 8
 _NAME_IT = "Name its colour space with --reference-colorspace"
 
 
@@ -55,11 +56,12 @@ class Reference(Protocol):
         """
 
 
-def open_reference(path: Path, *, colourspace: str, plate_space: ColourSpace, plate_display: Box) -> Reference:
+def open_reference(path: Path, *, colourspace: str, plate_space: ColourSpace, plate_display: Box | None) -> Reference:
     """Open an image and decide on its colour: the name given, else its tag, else the kind of file (docs/references.md).
 
-    Raises MissingFrames if it is not there, BadImage if it cannot be read or has no colour, BadInput if it is not of
-    the plate's size, UnknownColour if its space is not known or must be named.
+    plate_display: what a painted frame must have the size of; None for a look, which has its own. Raises MissingFrames
+    if it is not there, BadImage if it cannot be read or has no colour, BadInput if it is not of the plate's size, or a
+    look of a size that shows nothing, UnknownColour if its space is not known or must be named.
     """
     if not os.path.exists(path):  # noqa: PTH110 — a name that is too long is no error, it is not there
         remedy = "Check its name; a painted frame is given as IMAGE@FRAME"
@@ -80,20 +82,36 @@ def require_size(what: str, *, display: Box, plate: Box, path: Path, remedy: str
     raise BadInput(f"{what} {size}, the plate {wanted}", remedy=remedy, path=path)
 
 
-def _require_plate_size(display: Box, plate: Box, path: Path) -> None:
+def _require_fit(display: Box, plate: Box | None, path: Path) -> None:
+    if plate is None:
+        _require_look_size(display, path)
+        return
     remedy = "Save it in the plate's format, with the whole frame in it"
     require_size("The reference is", display=display, plate=plate, path=path, remedy=remedy)
+
+
+def _require_look_size(display: Box, path: Path) -> None:
+    short, long = sorted((display.width, display.height))
+    if short < _LEAST_LOOK_PX or long > _MOST_LOOK_PX or long > _MOST_LOOK_RATIO * short:
+        raise BadInput(
+            f"A picture of {display.width} × {display.height} pixels cannot show what is wanted",
+            remedy=f"Give one with sides of {_LEAST_LOOK_PX} to {_MOST_LOOK_PX:,} pixels, not longer than "
+            f"{_MOST_LOOK_RATIO} times its other side",
+            path=path,
+        )
 
 
 class _ExrReference:
     """An EXR, which says where it lies; only the rows that are wanted are decoded."""
 
-    def __init__(self, path: Path, named: ColourSpace | None, plate_space: ColourSpace, plate_display: Box) -> None:
+    def __init__(
+        self, path: Path, named: ColourSpace | None, plate_space: ColourSpace, plate_display: Box | None
+    ) -> None:
         self._file = inspect(path)
         index, self._channels = main_channels(self._file)
         self._part = self._file.parts[index]
         self.window = self._part.data_window
-        _require_plate_size(self._part.display_window, plate_display, path)
+        _require_fit(self._part.display_window if plate_display else self.window, plate_display, path)
         if any(self._part.channel(name).type is SampleType.UINT for name in self._channels):
             raise BadImage("The reference holds whole numbers, no colour", remedy="Save it as half or float", path=path)
         self.space, self.note = named or plate_space, ""
@@ -116,14 +134,16 @@ class _ExrReference:
 
 
 class _StillReference:
-    """Any other image: of the plate's display size, decoded as a whole."""
+    """Any other image: of the plate's display size, or of its own; decoded as a whole."""
 
-    def __init__(self, path: Path, named: ColourSpace | None, plate_space: ColourSpace, plate_display: Box) -> None:
+    def __init__(
+        self, path: Path, named: ColourSpace | None, plate_space: ColourSpace, plate_display: Box | None
+    ) -> None:
         self._path = path
-        self.window = plate_display
         still = read_still(path)
-        corner = plate_display.x, plate_display.y
-        _require_plate_size(Box(*corner, still.width, still.height), plate_display, path)
+        corner = (plate_display.x, plate_display.y) if plate_display else (0, 0)
+        self.window = Box(*corner, still.width, still.height)
+        _require_fit(self.window, plate_display, path)
         self._channels = _still_channels(tuple(still.planes), path)
         self.space, self.note = named or plate_space, ""
         if named is None:

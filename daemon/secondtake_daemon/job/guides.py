@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from blake3 import blake3
 
 from secondtake.boxes import Box
 from secondtake.errors import BadImage, BadInput, MissingFrames, NotFound
@@ -20,13 +19,15 @@ from secondtake_daemon.images import sequences
 from secondtake_daemon.images.colour import ColourSpace, Transform, configuration_name
 from secondtake_daemon.images.reference import Pixels, Reference, open_reference
 from secondtake_daemon.images.vectors import Vectors, open_vectors
+from secondtake_daemon.job.control import FollowedFrames, control_key, find_control
+from secondtake_daemon.job.looks import read_look
 from secondtake_daemon.job.recent import Recent
 from secondtake_daemon.job.report import Report
 from secondtake_daemon.roots import require_inside
 from secondtake_daemon.store.keys import FileDigests
-from secondtake_daemon.takes.manifest import MotionUsed, ReferenceUsed
+from secondtake_daemon.takes.manifest import ControlUsed, MotionUsed, ReferenceUsed, joint_digest
 
-__all__ = ["NO_GUIDES", "Guides", "Motion", "Painted", "PlateFormat", "find_guides", "joint_digest"]
+__all__ = ["NO_GUIDES", "Guides", "Motion", "Painted", "PlateFormat", "find_guides"]
 
 _PAINTED_BYTES = 192 << 20
 _MOTION_BYTES = 192 << 20
@@ -134,9 +135,13 @@ class Guides:
     """All of them, and what the take records."""
 
     painted: Painted | None = None
+    looks: tuple[FloatImage, ...] = ()
+    """Pictures of what is wanted, in the engine's encoding."""
     motion: Motion | None = None
+    followed: FollowedFrames | None = None
     references_used: tuple[ReferenceUsed, ...] = ()
     motion_used: MotionUsed | None = None
+    control_used: ControlUsed | None = None
     key: tuple[str, ...] = ()
     """Part of a patch's content key: what the guides are, and what is made of them."""
     notes: tuple[str, ...] = ()
@@ -160,11 +165,13 @@ def find_guides(
     given twice, of an unknown colour space.
     """
     images: dict[int, Reference] = {}
-    used, notes = [], []
+    used, notes, looks = [], [], []
     for named in request.references:
         image = _reference(named, plate, already=images, roots=roots)
-        image.read((image.window.y, image.window.bottom))
-        if named.frame is not None:
+        if named.frame is None:
+            looks.append(read_look(image, plate.transform))
+        else:
+            image.read((image.window.y, image.window.bottom))
             images[named.frame] = image
         used.append(_used(named, image, digests))
         notes.append(image.note)
@@ -174,14 +181,26 @@ def find_guides(
         sequence, known = _vectors(request.motion, plate, roots=roots, digests=digests, threads=threads, report=report)
         motion = Motion(sequence, plate=plate, digests=digests, known=known)
         motion_used = MotionUsed(name=request.motion, digest=joint_digest(known))
+    followed = find_control(
+        request,
+        frames=plate.frames,
+        display=plate.display,
+        roots=roots,
+        digests=digests,
+        threads=threads,
+        report=report,
+    )
     painted = Painted(images, used=used, plate=plate, digests=digests) if images else None
     return Guides(
         painted=painted,
+        looks=tuple(looks),
         motion=motion,
+        followed=followed.frames if followed else None,
         references_used=tuple(used),
         motion_used=motion_used,
-        key=_key(used, motion_used, encoding=plate.transform.encoding),
-        notes=tuple(filter(None, notes)),
+        control_used=followed.used if followed else None,
+        key=(*_key(used, motion_used, encoding=plate.transform.encoding), *control_key(request, followed)),
+        notes=tuple(filter(None, [*notes, followed.note if followed else ""])),
     )
 
 
@@ -198,7 +217,8 @@ def _reference(
         )
     if named.frame in already:
         raise BadInput(f"Frame {named.frame} is given twice", remedy="Give one image for each painted frame", path=path)
-    return open_reference(path, colourspace=named.colourspace, plate_space=plate.space, plate_display=plate.display)
+    display = plate.display if named.frame is not None else None
+    return open_reference(path, colourspace=named.colourspace, plate_space=plate.space, plate_display=display)
 
 
 def _used(named: Named, image: Reference, digests: FileDigests) -> ReferenceUsed:
@@ -250,11 +270,6 @@ def _key(used: Sequence[ReferenceUsed], motion: MotionUsed | None, *, encoding: 
     colour = f"{configuration_name()}: {encoding}"
     references = (f"reference {one.frame} {one.digest} {one.colourspace} → {colour}" for one in used)
     return (*references, f"motion {motion.digest}") if motion else tuple(references)
-
-
-def joint_digest(known: Mapping[int, str]) -> str:
-    """Of many files, by frame: as `takes.manifest.MotionUsed` records it."""
-    return blake3("\n".join(f"{frame} {digest}" for frame, digest in known.items()).encode()).hexdigest()
 
 
 def _described(frames: Sequence[int]) -> str:

@@ -10,11 +10,10 @@ from secondtake.errors import BadImage, BadInput
 from secondtake_daemon.images import sequences
 from secondtake_daemon.images.coverage import MatteSource, open_matte
 from secondtake_daemon.images.exr_guard import inspect
-from secondtake_daemon.job.guides import joint_digest
 from secondtake_daemon.job.machine import configuration
 from secondtake_daemon.job.shot import facts_of, read_mattes
 from secondtake_daemon.store.keys import FileDigests
-from secondtake_daemon.takes.manifest import Manifest, TakeFrame
+from secondtake_daemon.takes.manifest import Manifest, TakeFrame, joint_digest
 
 __all__ = ["ChangedInput", "changed_inputs"]
 
@@ -33,7 +32,7 @@ def changed_inputs(manifest: Manifest, *, step: Callable[[], None] = lambda: Non
     changed = [*_colour(manifest), *_guides(manifest, digests)]
     plate = list(_plate(manifest, digests, step))
     yield from (*changed, *plate)
-    if not plate and not manifest.plate.source:
+    if not plate and not manifest.plate.source and manifest.matte.name:
         yield from _matte(manifest, step)
 
 
@@ -53,20 +52,26 @@ def _guides(manifest: Manifest, digests: FileDigests) -> Iterator[ChangedInput]:
         named = "A reference" if used.frame is None else f"The painted frame {used.frame}"
         yield from _compared(named, Path(used.name), used.digest, digests)
     if manifest.motion is not None:
-        known, name = {}, manifest.motion.name
-        try:
-            sequence = sequences.find(name)
-            known = {record.frame: digests.of(sequence.path(record.frame)) for record in manifest.frames}
-        except BadInput:
-            yield ChangedInput("The motion vectors are not all there any more", name)
-            return
-        if joint_digest(known) != manifest.motion.digest:
-            yield ChangedInput("The motion vectors changed on disk", name)
+        yield from _sequence("The motion vectors", manifest.motion.name, manifest.motion.digest, manifest, digests)
+    if manifest.control is not None:
+        yield from _sequence("The frames to follow", manifest.control.name, manifest.control.digest, manifest, digests)
+
+
+def _sequence(what: str, name: str, digest: str, manifest: Manifest, digests: FileDigests) -> Iterator[ChangedInput]:
+    try:
+        sequence = sequences.find(name)
+        held = None if sequences.is_pattern(name) else sequence.path(sequence.frames[0])
+        known = {record.frame: digests.of(held or sequence.path(record.frame)) for record in manifest.frames}
+    except BadInput:
+        yield ChangedInput(f"{what} are not all there any more", name)
+        return
+    if joint_digest(known) != digest:
+        yield ChangedInput(f"{what} changed on disk", name)
 
 
 def _plate(manifest: Manifest, digests: FileDigests, step: Callable[[], None]) -> Iterator[ChangedInput]:
     if manifest.plate.source and not manifest.parent:  # its frames can be converted again, from the same movie
-        folder = Path(manifest.frames[0].plate).parent.name
+        folder = Path(next(record for record in manifest.frames if not record.added).plate).parent.name
         movie = Path(manifest.plate.source)
         if not movie.is_file():
             yield ChangedInput("The movie is not there any more", str(movie))
@@ -74,6 +79,8 @@ def _plate(manifest: Manifest, digests: FileDigests, step: Callable[[], None]) -
             yield ChangedInput("The movie changed on disk", str(movie))
         return
     for record in manifest.frames:
+        if record.added:  # an empty frame, which can be written again
+            continue
         whose = f"Frame {record.frame} of {'take ' + manifest.parent if manifest.parent else 'the plate'}"
         yield from _compared(whose, Path(record.plate), record.plate_digest, digests)
         step()

@@ -89,6 +89,10 @@ def _seal_frame(shot: PlateShot, line: Line | None, record: TakeFrame, *, folder
         own[stitch.box.within(window)] = stitch.alpha > 0
     if line is None:
         return _Frame(record=record, packed=pack(window, own=own, line=None))
+    if record.added:  # the line begins with this take, and nothing lies outside
+        proof = Proof(outside_changed=0, outside_samples=0, inside_samples=record.inside_samples)
+        named = replace(record, root=record.plate, root_digest=record.plate_digest)
+        return _Frame(record=named, packed=pack(window, own=own, line=None), proof=proof)
     union = own | line.supports.line(record.frame, window)
     root, digest = line.root(record.frame)
     may_change = _LAYER_CHANNELS.union(shot.channels)

@@ -17,7 +17,7 @@ from secondtake.figures import FrameFigures
 from secondtake_daemon.composite.figures import NO_FIGURES
 from secondtake_daemon.composite.matte import FrameMattes, Stitch
 from secondtake_daemon.composite.stitch import check_samples, stitch
-from secondtake_daemon.engines.contract import Engine, FloatImage, Job, Patch, Window
+from secondtake_daemon.engines.contract import Engine, FloatImage, Job, Patch, Sound, Window
 from secondtake_daemon.heap import give_back
 from secondtake_daemon.images.exr_layers import CONFIDENCE
 from secondtake_daemon.images.exr_proof import Counts, measure
@@ -31,7 +31,7 @@ from secondtake_daemon.plan.fix import FixPlan
 from secondtake_daemon.store.cache import Cache
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.store.keys import FileDigests, key_of
-from secondtake_daemon.store.patches import StoredPatch
+from secondtake_daemon.store.patches import StoredPatch, StoredSound
 from secondtake_daemon.takes.manifest import TakeFrame
 from secondtake_daemon.takes.publish import libraries
 
@@ -150,7 +150,7 @@ class PatchMaker:
     def _all_keys(self) -> tuple[str, ...]:
         """Of each window; those that are made first come first, because the others' keys hold theirs."""
         keys = [""] * len(self._plan.windows)
-        for index in sorted(range(len(keys)), key=lambda at: len(self._plan.needs[at])):
+        for index in self._plan.needed_first:
             if not self._is_empty(self._plan.windows[index]):
                 keys[index] = self._key(index, needs=tuple(keys[near] for near in self._plan.needs[index]))
         return tuple(keys)
@@ -191,7 +191,7 @@ class PatchMaker:
         known = None
         if self._engine.card.says_how:
             known = tuple(self._known(patch, at, pixels) for at, pixels in enumerate(inside))
-        stored = StoredPatch(samples, patch.notes, known)
+        stored = StoredPatch(samples, patch.notes, known, _stored(patch.sound))
         self._cache.put(key, stored)
         return stored
 
@@ -277,11 +277,12 @@ class FrameWriter:
             matte_digest=facts.support_digest,
             way=written.way,
             outside_changed=counts.outside_changed,
-            outside_samples=counts.outside_samples,
+            outside_samples=0 if facts.is_added else counts.outside_samples,
             inside_samples=counts.inside_samples,
             known=None if known is None else count_known(known),
             hole_digest=facts.hole_digest,
             figures=figures,
+            added=facts.is_added,
         )
 
     def _refuse_changed_plate(self, facts: FrameFacts) -> None:
@@ -316,6 +317,12 @@ class FrameWriter:
         if known is None:
             raise EngineFault("The engine does not say how it knows its pixels", remedy="Leave out --aov confidence")
         return layer_planes(known, stitch=matte, file=self.shot.file(frame), part=self.shot.part)
+
+
+def _stored(sound: Sound | None) -> StoredSound | None:
+    if sound is None:
+        return None
+    return StoredSound(sound.samples, sound.rate_hz, sound.before, sound.after)
 
 
 def _may_change(mattes: FrameMattes) -> NDArray[np.bool_]:

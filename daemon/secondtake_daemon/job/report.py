@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from secondtake.figures import Figures
-from secondtake.messages import Phase
+from secondtake.messages import Phase, Stage
 
 __all__ = ["Report"]
 
@@ -21,6 +21,9 @@ class Report(Protocol):
 
     def figures(self, figures: Figures) -> None:
         """The quality figures of the frames finished so far."""
+
+    def stage(self, stage: Stage) -> None:
+        """What the engine does just now. Never raises."""
 
     def step(self) -> None:
         """A sign of life. Call it at least every second."""

@@ -52,6 +52,13 @@ class FrameFacts:
     """Smallest box around the stitch matte; may be empty."""
     support_digest: str
     """Of the stitch matte's support, for the proof."""
+    is_added: bool = False
+    """True if the plate has no such frame: an empty one stands for it."""
+
+    @property
+    def is_blind(self) -> bool:
+        """True if nothing of the plate is left to be seen."""
+        return self.hole_count == self.window.area
 
 
 class PlateShot:
@@ -196,7 +203,9 @@ def read_mattes(source: MatteSource, frame: int, *, request: FixRequest, window:
     return FrameMattes(hole, stitch)
 
 
-def facts_of(frame: int, file: ExrFile, *, digest: str, part: int, mattes: FrameMattes) -> FrameFacts:
+def facts_of(
+    frame: int, file: ExrFile, *, digest: str, part: int, mattes: FrameMattes, is_added: bool = False
+) -> FrameFacts:
     """Boil a frame down to what is kept for the whole job."""
     window = file.parts[part].data_window
     hasher = blake3(repr(tuple(mattes.hole.box)).encode())
@@ -211,4 +220,5 @@ def facts_of(frame: int, file: ExrFile, *, digest: str, part: int, mattes: Frame
         hole_digest=hasher.hexdigest(),
         support_box=mattes.stitch.box,
         support_digest=support_digest(mattes.stitch, window),
+        is_added=is_added,
     )

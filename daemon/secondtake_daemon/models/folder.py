@@ -10,7 +10,7 @@ import msgspec
 from secondtake.errors import BadInput
 from secondtake_daemon.models.weights import check_weights, looks_like_pickle
 
-__all__ = ["ModelFolder", "read_folder"]
+__all__ = ["INDEX", "ModelFolder", "component_names", "read_folder"]
 
 INDEX = "model_index.json"
 _WEIGHTS = (".safetensors",)
@@ -34,17 +34,29 @@ class ModelFolder:
 
 def read_folder(folder: Path) -> ModelFolder:
     """Look at every file. Raises BadInput if it is no model, incomplete, holds a pickle, or wants its own code run."""
-    index = _json(folder / INDEX, "There is no model here: no model_index.json")
-    pipeline = index.get("_class_name")
+    pipeline = _index(folder).get("_class_name")
     if not isinstance(pipeline, str):
         raise BadInput("The model's model_index.json names no pipeline", remedy="Get it again", path=folder / INDEX)
-    named = {name: value for name, value in index.items() if not name.startswith("_")}
-    components = tuple(name for name, value in named.items() if isinstance(value, list) and value and value[0])
+    components = component_names(folder)
     files, sizes = [Path(INDEX)], {}
     for name in components:
         found, sizes[name] = _component(folder, name)
         files += found
     return ModelFolder(folder, pipeline, components, tuple(sorted(files)), sizes)
+
+
+def component_names(folder: Path) -> tuple[str, ...]:
+    """The parts that the model's index lists. Raises BadInput if there is none, or one that is no name of a folder."""
+    named = {name: value for name, value in _index(folder).items() if not name.startswith("_")}
+    found = tuple(name for name, value in named.items() if isinstance(value, list) and value and value[0])
+    strange = [name for name in found if not name.isidentifier()]
+    if strange:
+        raise BadInput("The model's model_index.json can't be right", remedy="Get it again", path=folder / INDEX)
+    return found
+
+
+def _index(folder: Path) -> dict[str, object]:
+    return _json(folder / INDEX, "There is no model here: no model_index.json")
 
 
 def _component(folder: Path, name: str) -> tuple[list[Path], int]:

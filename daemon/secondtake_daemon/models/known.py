@@ -1,16 +1,52 @@
-"""Checkpoints that are known by what they hold: a name for the engine, and their licence in one plain line.
+"""What a checkpoint is called, and its licence in one plain line.
 
-Told by pipeline class and bytes of the denoiser, because folders are copied and renamed. One that is not known is
-believed to be nobody's business but the user's: then its licence has to be accepted.
+Told by what a folder holds — its pipeline and the parameters of its denoisers — because folders are copied and renamed,
+and by the page that came with it. Of two that differ the stricter counts: a licence that asks for more than keeping its
+text has to be accepted before the model runs, and so has one that nobody knows.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from secondtake_daemon.models.folder import ModelFolder
+from secondtake_daemon.models.weights import count_parameters
 
-__all__ = ["Licence", "licence_of", "name_of"]
+__all__ = ["Checkpoint", "Licence", "checkpoint_of", "licence_of", "name_of"]
+
+_NEAR = 0.08
+"""Counts of parameters that differ by no more are the same model's."""
+_MOST_PAGE_BYTES = 1 << 20
+_HEAD = re.compile(r"\A---\s*\n(.*?)\n---", re.DOTALL)
+_FREE = {
+    "apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-2-clause": "BSD-2-Clause", "bsd-3-clause": "BSD-3-Clause",
+    "cc0-1.0": "CC0-1.0", "unlicense": "Unlicense",
+}  # fmt: skip
+_NOT_COMMERCIAL = re.compile(r"\b(nc|non ?commercial|research)\b")
+
+
+class Checkpoint(Protocol):
+    """Weights that are known (`engines.diffusion.family.Checkpoint`)."""
+
+    @property
+    def hub(self) -> str:
+        """owner/name."""
+
+    @property
+    def billions(self) -> float:
+        """Parameters of all denoisers."""
+
+    @property
+    def licence(self) -> str:
+        """In one line."""
+
+    @property
+    def is_free(self) -> bool:
+        """It asks for nothing beyond keeping its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +57,50 @@ class Licence:
     is_free: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Checkpoint:
-    name: str
-    pipeline: str
-    parameters: tuple[float, float]
-    """Of all denoisers, in thousand millions, from and to."""
-    licence: Licence
-
-
-_APACHE = Licence("Apache-2.0: free for any use", is_free=True)
 _UNKNOWN = Licence("unknown: read what came with the model", is_free=False)
-_CHECKPOINTS = (
-    _Checkpoint("vace-1.3b", "WanVACEPipeline", (1.9, 2.4), _APACHE),
-    _Checkpoint("vace-14b", "WanVACEPipeline", (16.0, 19.0), _APACHE),
-    _Checkpoint("vace-fun-a14b", "WanVACEPipeline", (32.0, 38.0), _UNKNOWN),
-)
-_BYTES_OF_A_PARAMETER = (2, 4)
 
 
-def name_of(folder: ModelFolder) -> str:
+def checkpoint_of(found: ModelFolder, known: Sequence[Checkpoint], *, hub: str = "") -> Checkpoint | None:
+    """Which of those that are known this is. hub: owner/name, if it came from there."""
+    named = next((each for each in known if each.hub == hub), None)
+    if named is not None or hub:
+        return named
+    billions = _parameters(found) / 1e9
+    near = [each for each in known if abs(each.billions - billions) <= _NEAR * each.billions]
+    return min(near, key=lambda each: abs(each.billions - billions), default=None)
+
+
+def licence_of(found: ModelFolder, checkpoint: Checkpoint | None, *, page: str = "") -> Licence:
+    """page: what its page on a hub says, as `apache-2.0`; "" looks into the README.md that came with it."""
+    said = (page or _said(found.folder)).lower()
+    if checkpoint is not None and (said in _FREE or not said or not checkpoint.is_free):
+        return Licence(checkpoint.licence, checkpoint.is_free)
+    if said in _FREE:
+        return Licence(f"{_FREE[said]}: free for any use", is_free=True)
+    if not said:
+        return _UNKNOWN
+    asks = "not for commercial use" if _NOT_COMMERCIAL.search(said.replace("-", " ")) else "read what it asks for"
+    return Licence(f"{said}: {asks}", is_free=False)
+
+
+def name_of(found: ModelFolder, checkpoint: Checkpoint | None, *, hub: str = "") -> str:
     """What its engine is called if the user does not say."""
-    known = _checkpoint(folder)
-    return known.name if known else folder.folder.name.lower()
+    name = (checkpoint.hub if checkpoint is not None else hub).rpartition("/")[2] or found.folder.name
+    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).removesuffix("-diffusers").strip("-.")[:40] or "model"
 
 
-def licence_of(folder: ModelFolder) -> Licence:
-    """Its licence, or that it is not known."""
-    known = _checkpoint(folder)
-    return known.licence if known else _UNKNOWN
+def _parameters(found: ModelFolder) -> int:
+    paths = [path for path in found.files if path.suffix.lower() == ".safetensors"]
+    return sum(count_parameters(found.folder / path) for path in paths if path.parts[0].startswith("transformer"))
 
 
-def _checkpoint(folder: ModelFolder) -> _Checkpoint | None:
-    size = sum(each for name, each in folder.component_bytes.items() if name.startswith("transformer"))
-    for known in _CHECKPOINTS:
-        low, high = known.parameters
-        if known.pipeline == folder.pipeline and any(
-            low * 1e9 <= size / width <= high * 1e9 for width in _BYTES_OF_A_PARAMETER
-        ):
-            return known
-    return None
+def _said(folder: Path) -> str:
+    """The licence that a model's page names in its head (https://huggingface.co/docs/hub/model-cards)."""
+    try:
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as page:
+            head = _HEAD.match(page.read(_MOST_PAGE_BYTES))
+    except OSError:
+        return ""
+    lines: dict[str, str] = dict(line.partition(":")[::2] for line in head[1].splitlines()) if head else {}
+    licence, name = (lines.get(key, "").strip(" \"'") for key in ("license", "license_name"))
+    return name or licence if licence in ("other", "") else licence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +15,22 @@ import msgspec
 
 from secondtake.errors import BadInput, NotFound, UsageError
 from secondtake_daemon.models.folder import ModelFolder, read_folder
-from secondtake_daemon.store.io import create_bytes, replace_bytes
+from secondtake_daemon.store.io import create_bytes, make_folders, remove_file, replace_bytes
 
-__all__ = ["Model", "ModelFile", "accept", "add", "check_there", "differing", "find", "models", "remove"]
+__all__ = [
+    "Model",
+    "ModelFile",
+    "accept",
+    "add",
+    "check_name",
+    "check_there",
+    "differing",
+    "file_list_digest",
+    "find",
+    "folders",
+    "models",
+    "remove",
+]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 
@@ -45,6 +58,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     component_bytes: dict[str, int]
     settings: dict[str, str] = {}
     """What of its family's card is different for it."""
+    hub: str = ""
+    """owner/name@commit, if it was fetched from a hub."""
 
     @property
     def digest(self) -> str:
@@ -92,13 +107,16 @@ def add(
     licence_accepted: bool,
     settings: dict[str, str],
     step: Callable[[int, int], None],
+    hub: str = "",
+    sha256: Mapping[str, str] | None = None,
 ) -> Model:
-    """Check and record a folder. step: told how many bytes of how many are hashed; may raise.
+    """Check and record a folder. It is listed when all of it was read, and not before.
+
+    step: told how many bytes of how many are hashed; may raise. sha256: of files, by path, that were hashed already.
 
     Raises BadInput for a folder that is no whole model, UsageError for a name that is taken or none.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"'{name}' is no name for a model", remedy="Use small letters, digits, dots and dashes")
+    check_name(root, name)
     found = read_folder(folder.resolve())
     model = Model(
         name=name,
@@ -107,16 +125,29 @@ def add(
         added=datetime.now(UTC).isoformat(timespec="seconds"),
         licence=licence,
         licence_accepted=licence_accepted,
-        files=_hashed(found, step),
+        files=_hashed(found, sha256 or {}, step),
         component_bytes=found.component_bytes,
         settings=settings,
+        hub=hub,
     )
-    root.mkdir(parents=True, exist_ok=True)
     try:
+        make_folders(root)
         create_bytes(root / f"{name}.json", msgspec.json.format(msgspec.json.encode(model), indent=1))
     except FileExistsError as error:
-        raise UsageError(f"There is a model '{name}' already", remedy="Give --name another, or remove it") from error
+        raise _taken(name) from error
     return model
+
+
+def check_name(root: Path, name: str) -> None:
+    """Raises UsageError for a name that is taken or none."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"'{name}' is no name for a model", remedy="Use small letters, digits, dots and dashes")
+    if (root / f"{name}.json").exists():
+        raise _taken(name)
+
+
+def _taken(name: str) -> UsageError:
+    return UsageError(f"There is a model '{name}' already", remedy="Give --name another, or remove it")
 
 
 def accept(root: Path, model: Model) -> Model:
@@ -128,7 +159,7 @@ def accept(root: Path, model: Model) -> Model:
 
 def remove(root: Path, model: Model) -> None:
     """Forget a model. Its folder stays."""
-    (root / f"{model.name}.json").unlink(missing_ok=True)
+    remove_file(root / f"{model.name}.json")
 
 
 def differing(model: Model, *, step: Callable[[int, int], None]) -> list[str]:
@@ -144,6 +175,15 @@ def differing(model: Model, *, step: Callable[[int, int], None]) -> list[str]:
             found.append(file.path)
         done += file.size_bytes
         step(done, total)
+    return found
+
+
+def folders(installed: Sequence[Model]) -> set[Path]:
+    """Where their files really lie: links are followed."""
+    found = set()
+    for model in installed:
+        root = Path(model.folder)
+        found |= {root, *((root / file.path).resolve().parent for file in model.files)}
     return found
 
 
@@ -165,11 +205,11 @@ def check_there(model: Model) -> None:
             )
 
 
-def _hashed(found: ModelFolder, step: Callable[[int, int], None]) -> tuple[ModelFile, ...]:
+def _hashed(found: ModelFolder, known: Mapping[str, str], step: Callable[[int, int], None]) -> tuple[ModelFile, ...]:
     sizes = {path: (found.folder / path).stat().st_size for path in found.files}
     total, done, files = sum(sizes.values()), 0, []
     for path, size in sizes.items():
-        digest = _sha256(found.folder / path, lambda at=done: step(at, total))  # type: ignore[misc]
+        digest = known.get(path.as_posix()) or _sha256(found.folder / path, lambda at=done: step(at, total))  # type: ignore[misc]
         files.append(ModelFile(path=path.as_posix(), size_bytes=size, sha256=digest))
         done += size
         step(done, total)

@@ -14,7 +14,7 @@ import msgspec
 
 from secondtake.errors import BadInput
 
-__all__ = ["check_weights", "looks_like_pickle"]
+__all__ = ["check_weights", "count_parameters", "looks_like_pickle", "shapes"]
 
 _MOST_HEADER_BYTES = 100 << 20
 _PICKLE_HEADS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x1f\x8b", b"ustar")
@@ -46,6 +46,39 @@ def check_weights(path: Path) -> int:
             remedy="Get the model as safetensors; a file's name says nothing",
             path=path,
         )
+    tensors, begin = _header(path)
+    end = 0
+    for tensor in sorted(tensors.values(), key=lambda each: each.data_offsets):
+        first, last = tensor.data_offsets
+        bits = _BITS.get(tensor.dtype)
+        if first != end or last < first or min(tensor.shape, default=0) < 0 or bits is None:
+            raise _no_weights(path)
+        if (prod(tensor.shape) * bits + 7) // 8 != last - first:
+            raise _no_weights(path)
+        end = last
+    size = path.stat().st_size
+    if begin + end != size:
+        raise BadInput(
+            f"This file of the model has {size} bytes and should have {begin + end}",
+            remedy="It was not copied or downloaded to its end; get it again",
+            path=path,
+        )
+    return end
+
+
+def count_parameters(path: Path) -> int:
+    """Numbers in its tensors, whatever they are stored as; only the header is read. Raises BadInput, OSError."""
+    return sum(prod(shape) for shape in shapes(path).values())
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Its tensors by name; only the header is read. Raises BadInput, OSError."""
+    tensors, _ = _header(path)
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _header(path: Path) -> tuple[dict[str, _Tensor], int]:
+    """The tensors it says it has, and where their bytes begin. Raises BadInput."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
@@ -55,25 +88,11 @@ def check_weights(path: Path) -> int:
         raw = file.read(length)
     try:
         fields: dict[str, msgspec.Raw] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        tensors = [msgspec.json.decode(value, type=_Tensor) for name, value in fields.items() if name != "__metadata__"]
+        named = {name: value for name, value in fields.items() if name != "__metadata__"}
+        tensors = {name: msgspec.json.decode(value, type=_Tensor) for name, value in named.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _no_weights(path) from error
-    end = 0
-    for tensor in sorted(tensors, key=lambda each: each.data_offsets):
-        first, last = tensor.data_offsets
-        bits = _BITS.get(tensor.dtype)
-        if first != end or last < first or min(tensor.shape, default=0) < 0 or bits is None:
-            raise _no_weights(path)
-        if (prod(tensor.shape) * bits + 7) // 8 != last - first:
-            raise _no_weights(path)
-        end = last
-    if 8 + length + end != size:
-        raise BadInput(
-            f"This file of the model has {size} bytes and should have {8 + length + end}",
-            remedy="It was not copied or downloaded to its end; get it again",
-            path=path,
-        )
-    return end
+    return tensors, 8 + length
 
 
 def _no_weights(path: Path) -> BadInput:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from secondtake.boxes import Box
 from secondtake_daemon.plan.crop import crop_box
-from secondtake_daemon.plan.windows import handles_of, plan_windows, red_black
+from secondtake_daemon.plan.windows import handles_of, outward, plan_windows, red_black
 
 __all__ = ["FixPlan", "plan_fix"]
 
@@ -23,6 +23,22 @@ class FixPlan:
     """Frames around each window that its engine looks at too."""
     needs: tuple[tuple[int, ...], ...]
     """Windows, by index, that must be made before each."""
+    ranks: tuple[int, ...]
+    """Of each window: those of rank 0 are made first, then 1, 2 …"""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """All windows, by index, as they are made."""
+        return tuple(sorted(range(len(self.windows)), key=lambda at: self.ranks[at]))
+
+    @property
+    def needed_first(self) -> tuple[int, ...]:
+        """All windows, by index, each after all that it needs."""
+
+        def place(at: int) -> tuple[int, int]:
+            return self.ranks[at], 0 if self.ranks[at] else len(self.needs[at])
+
+        return tuple(sorted(range(len(self.windows)), key=place))
 
     @property
     def crop(self) -> Box:
@@ -41,10 +57,13 @@ def plan_fix(
     steady_crop: bool,
     head_frames: int = 0,
     tail_frames: int = 0,
+    blind: Collection[int] = (),
+    painted: Collection[int] = (),
 ) -> FixPlan:
     """Plan from each frame's matte, the plate's bounds and the limits on the engine's card.
 
     mattes: boxes by frame number, ascending. steady_crop: one crop for the whole shot; engines with handles need it.
+    blind: frames that are all matte. painted: frames that the artist painted.
     """
     frames = tuple(mattes)
     windows = plan_windows(frames, window_frames=window_frames)
@@ -58,12 +77,21 @@ def plan_fix(
         )
 
     crops = (crop(mattes),) * len(windows) if steady_crop else tuple(map(crop, windows))
-    has_handles = head_frames > 0 or tail_frames > 0
+    needs: tuple[tuple[int, ...], ...] = ((),) * len(windows)
+    ranks = (0,) * len(windows)
+    if head_frames > 0 or tail_frames > 0:
+        needs, ranks = outward(
+            windows,
+            red_black(windows, frames, window_frames=window_frames),
+            blind={at for at, window in enumerate(windows) if set(window) <= set(blind)},
+            anchored={at for at, window in enumerate(windows) if set(window) & set(painted)},
+        )
     return FixPlan(
         windows=windows,
         crops=crops,
         handles=tuple(handles_of(window, frames, head=head_frames, tail=tail_frames) for window in windows),
-        needs=red_black(windows, frames, window_frames=window_frames) if has_handles else ((),) * len(windows),
+        needs=needs,
+        ranks=ranks,
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby, pairwise
 from math import gcd
 
-__all__ = ["handles_of", "plan_windows", "red_black"]
+__all__ = ["handles_of", "outward", "plan_windows", "red_black"]
 
 
 def plan_windows(frames: Sequence[int], *, window_frames: int) -> tuple[tuple[int, ...], ...]:
@@ -41,6 +41,34 @@ def red_black(
         tuple(near for near in (at - 1, at + 1) if 0 <= near < len(windows) and not is_odd[near]) if is_odd[at] else ()
         for at in range(len(windows))
     )
+
+
+def outward(
+    windows: Sequence[Sequence[int]],
+    needs: Sequence[Sequence[int]],
+    *,
+    blind: Collection[int],
+    anchored: Collection[int],
+) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+    """What must be made before each window, and its rank: where some windows are blind, that is, nothing of the plate
+    is seen in them, they are made one after the other, away from what is known.
+
+    needs: of the others (`red_black`), which never wait for a blind one. blind: windows, by index. anchored: those of
+    them that hold a painted frame. Without any window to begin at, the first begins. Where two rows meet, the later
+    window waits for both. Windows of rank 0 come first, then 1, 2 …
+    """
+    count = len(windows)
+    begins = [at for at in range(count) if at not in blind or at in anchored] or [0]
+    apart = [min(abs(at - begin) for begin in begins) for at in range(count)]
+    place = [(apart[at], at in blind, at) for at in range(count)]
+    found = []
+    for at in range(count):
+        near = tuple(other for other in (at - 1, at + 1) if 0 <= other < count)
+        if at in blind:
+            found.append(tuple(other for other in near if place[other] < place[at]))
+        else:
+            found.append(tuple(other for other in needs[at] if other not in blind))
+    return tuple(found), tuple(1 + apart[at] if at in blind else 0 for at in range(count))
 
 
 def _step(frames: Sequence[int]) -> int:

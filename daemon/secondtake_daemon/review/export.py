@@ -39,6 +39,10 @@ def export_full(folder: Path, out: Path, *, on_frame: OnFrame) -> tuple[str, ...
             path = folder / Path(manifest.supports.file).name
             _copy(Recorded("What the take keeps of where it may change", path, manifest.supports.digest), stage)
             names.append(path.name)
+        if manifest.sound is not None:
+            path = folder / Path(manifest.sound.file).name
+            _copy(Recorded("The take's sound", path, manifest.sound.digest), stage)
+            names.append(path.name)
         replace_file(stage / MANIFEST_NAME, lambda part: _copy_bytes(folder / MANIFEST_NAME, part))
         if load(stage) != manifest:
             raise BadInput("The take changed meanwhile", remedy="Run the command again", path=folder)

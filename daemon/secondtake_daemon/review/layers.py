@@ -29,6 +29,7 @@ from secondtake_daemon.review.recorded import below, take_frame
 from secondtake_daemon.review.staging import staged_folder
 from secondtake_daemon.store.io import replace_file
 from secondtake_daemon.takes.manifest import Manifest, TakeFrame, load
+from secondtake_daemon.takes.whole import whole_matte
 
 __all__ = ["Layers", "export_layers"]
 
@@ -148,6 +149,9 @@ def _open(path: Path, manifest: Manifest) -> tuple[ExrFile, ExrPart]:
 
 
 def _open_matte(manifest: Manifest) -> MatteSource:
+    whole = whole_matte(manifest)
+    if whole is not None:
+        return whole
     _, first = _open(below(manifest, manifest.frames[0]).require(), manifest)
     return open_matte(
         manifest.matte.name,

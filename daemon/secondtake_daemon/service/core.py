@@ -362,12 +362,12 @@ class Core:
                 return WorkerReady(worker, pid)
             case pipe.JobStarted(job=job):
                 return WorkerStarted(worker, job)
-            case pipe.JobProgress(job=job, phase=phase, frame=frame, done=done, total=total, figures=figures):
-                return Progress(worker, job, phase, frame, done, total, figures)
+            case pipe.JobProgress(job=job) as at:
+                return Progress(worker, job, at.phase, at.frame, at.done, at.total, at.figures, at.stage)
             case pipe.JobDone(job=job, result=result):
                 return Done(worker, job, result)
-            case pipe.JobFailed(job=job, error=error):
-                return Failed(worker, job, error)
+            case pipe.JobFailed(job=job, error=error, again=again):
+                return Failed(worker, job, error, again)
             case pipe.Beat():
                 return Beaten(worker)
 

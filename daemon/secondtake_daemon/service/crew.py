@@ -73,6 +73,12 @@ class Crew:
         """The worker of this number, if it lives."""
         return self._workers.get(number)
 
+    def leaves(self, number: int, job: str) -> None:
+        """It ends by itself, for the job's sake: its death is no attempt of the job."""
+        worker = self.at_work(number, job)
+        if worker is not None:
+            worker.has_begun = False
+
     def at_work(self, number: int, job: str) -> Worker | None:
         """The worker, if this is the job it has; words about any other job are late and mean nothing."""
         worker = self._workers.get(number)

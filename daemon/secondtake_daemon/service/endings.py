@@ -12,7 +12,7 @@ __all__ = ["cancelled", "failed", "given_up", "waiting", "without_progress", "wi
 
 def without_progress(view: JobView) -> JobView:
     """Progress belongs to a running job; what ended reads the same from memory and from the journal."""
-    return replace(view, phase=None, frame=None, done=0, total=0, figures=None, waits="")
+    return replace(view, phase=None, frame=None, done=0, total=0, figures=None, stage=None, waits="")
 
 
 def waiting(view: JobView) -> JobView:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from secondtake.errors import ErrorBody
 from secondtake.figures import Figures
-from secondtake.messages import FixResult, JobView, Phase
+from secondtake.messages import FixResult, JobView, Phase, Stage
 
 __all__ = [
     "Beaten",
@@ -89,6 +89,7 @@ class Progress:
     done: int
     total: int
     figures: Figures | None = None
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ class Failed:
     worker: int
     job: str
     error: ErrorBody
+    again: bool = False
+    """It kept what it had written, and leaves: the job goes on in another process."""
 
 
 @dataclass(frozen=True, slots=True)

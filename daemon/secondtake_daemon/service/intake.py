@@ -50,7 +50,8 @@ def check(request: FixRequest, *, roots: Sequence[str], is_remote: bool, catalog
 
 
 def _paths(request: FixRequest) -> Iterator[str]:
-    yield from (request.plate, request.matte, request.out)
+    yield request.out
+    yield from filter(None, (request.plate, request.matte, request.control))
     yield from (reference.path for reference in request.references)
     if request.motion:
         yield request.motion

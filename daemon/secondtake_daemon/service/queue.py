@@ -170,6 +170,8 @@ class Queue:
                 self._progress(event, now_s)
             case Done(number, job, result):
                 self._worker_finished(number, job, now_s, result=result)
+            case Failed(number, job, again=True):
+                self._crew.leaves(number, job)
             case Failed(number, job, error):
                 self._worker_finished(number, job, now_s, error=error)
             case WorkerDied(number, reason):
@@ -256,6 +258,7 @@ class Queue:
             done=event.done,
             total=event.total,
             figures=event.figures,
+            stage=event.stage,
         )
         if changed != entry.view:
             entry.view = changed

@@ -2,7 +2,7 @@
 
 An object holds only the pixels inside the generation matte. Layout: magic, u32 length of the JSON head, head,
 float32 samples frame after frame (pixels in row order, channels last), if the engine says how it knows them one byte a
-pixel in the same order, then the BLAKE3 of all before it.
+pixel in the same order, if it made sound float32 samples channel after channel, then the BLAKE3 of all before it.
 It can be made again, so it is not fsynced; its digest is checked on every read and a damaged object is a miss.
 """
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from secondtake_daemon.store.io import swap_file
 
-__all__ = ["PatchStore", "StoredPatch", "is_whole"]
+__all__ = ["PatchStore", "StoredPatch", "StoredSound", "is_whole"]
 
 _MAGIC = b"STpatch2"
 _DIGEST_BYTES = 32
@@ -28,12 +28,32 @@ _READ_BYTES = 4 << 20
 _SAMPLE_BYTES, _KNOWN_BYTES = 12, 1
 _REST_BYTES = 1 << 20
 """More than magic, head with its notes, and digest ever take."""
+_SOUND_BYTES = 64 << 20
+"""More than the sound of a window ever takes: five minutes of two channels."""
+
+
+class _SoundHead(msgspec.Struct, frozen=True):
+    channels: int
+    length: int
+    rate_hz: int
+    before: int
+    after: int
 
 
 class _Head(msgspec.Struct, frozen=True):
     counts: tuple[int, ...]
     says_how: bool
     notes: tuple[str, ...] = ()
+    sound: _SoundHead | None = None
+
+
+class StoredSound(msgspec.Struct, frozen=True):
+    """What a window sounds like, as `engines.contract.Sound`."""
+
+    samples: NDArray[np.float32]
+    rate_hz: int
+    before: int
+    after: int
 
 
 class StoredPatch(msgspec.Struct, frozen=True):
@@ -43,11 +63,13 @@ class StoredPatch(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     known: tuple[NDArray[np.uint8], ...] | None = None
     """Per frame (n,) of `engines.contract.Known`, or None if the engine does not say."""
+    sound: StoredSound | None = None
 
     @property
     def size_bytes(self) -> int:
         """About what it takes in the cache."""
-        return sum(each.nbytes for each in self.samples) + sum(each.nbytes for each in self.known or ())
+        heard = self.sound.samples.nbytes if self.sound is not None else 0
+        return sum(each.nbytes for each in self.samples) + sum(each.nbytes for each in self.known or ()) + heard
 
 
 class PatchStore:
@@ -92,7 +114,7 @@ class PatchStore:
 
 
 def _most_bytes(counts: tuple[int, ...]) -> int:
-    return _REST_BYTES + sum(counts) * (_SAMPLE_BYTES + _KNOWN_BYTES)
+    return _REST_BYTES + _SOUND_BYTES + sum(counts) * (_SAMPLE_BYTES + _KNOWN_BYTES)
 
 
 def is_whole(path: Path) -> bool:
@@ -111,12 +133,14 @@ def is_whole(path: Path) -> bool:
 
 def _write(path: Path, patch: StoredPatch) -> None:
     counts = tuple(len(samples) for samples in patch.samples)
-    head = msgspec.json.encode(_Head(counts, patch.known is not None, patch.notes))
+    head = msgspec.json.encode(_Head(counts, patch.known is not None, patch.notes, _sound_head(patch.sound)))
     hasher = blake3()
     with path.open("wb") as file:
         pieces: list[bytes | memoryview] = [_MAGIC, struct.pack("<I", len(head)), head]
         pieces.extend(np.ascontiguousarray(each, "<f4").data.cast("B") for each in patch.samples if each.size)
         pieces.extend(np.ascontiguousarray(each, np.uint8).data for each in patch.known or () if each.size)
+        if patch.sound is not None and patch.sound.samples.size:
+            pieces.append(np.ascontiguousarray(patch.sound.samples, "<f4").data.cast("B"))
         for piece in pieces:
             hasher.update(piece)
             file.write(piece)
@@ -139,4 +163,16 @@ def _decode(raw: bytes, counts: tuple[int, ...]) -> StoredPatch | None:
     for count in counts if head.says_how else ():
         known.append(np.frombuffer(raw, dtype=np.uint8, count=count, offset=at))
         at += count
-    return StoredPatch(tuple(samples), head.notes, tuple(known) if head.says_how else None)
+    sound = None
+    if head.sound is not None:
+        heard, shape = head.sound, (head.sound.channels, head.sound.length)
+        values = np.frombuffer(raw, dtype="<f4", count=heard.channels * heard.length, offset=at).reshape(shape)
+        sound = StoredSound(values, heard.rate_hz, heard.before, heard.after)
+    return StoredPatch(tuple(samples), head.notes, tuple(known) if head.says_how else None, sound)
+
+
+def _sound_head(sound: StoredSound | None) -> _SoundHead | None:
+    if sound is None:
+        return None
+    channels, length = sound.samples.shape
+    return _SoundHead(channels, length, sound.rate_hz, sound.before, sound.after)

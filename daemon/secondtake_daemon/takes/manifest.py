@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from blake3 import blake3
 
 from secondtake.boxes import Box
 from secondtake.errors import DiskError, Incompatible, NotFound
 from secondtake.figures import Figures, FrameFigures
-from secondtake.messages import FixRequest, Knowledge, Proof
+from secondtake.messages import ControlKind, FixRequest, Knowledge, Proof
 
 __all__ = [
     "MANIFEST_NAME",
     "SCHEMA_VERSION",
+    "ControlUsed",
     "EngineUsed",
     "Manifest",
     "MatteUsed",
     "MotionUsed",
     "PlateUsed",
     "ReferenceUsed",
+    "SoundUsed",
     "SupportsUsed",
     "TakeFrame",
+    "joint_digest",
     "load",
 ]
 
@@ -55,15 +60,20 @@ class PlateUsed(_Record, frozen=True, kw_only=True):
     """Index of the edited part."""
     source: str = ""
     """The movie the frames came from, if any."""
+    added: str = ""
+    """Frames that the plate does not have, as a frame set: the take's first of their number, made whole."""
 
 
 class MatteUsed(_Record, frozen=True, kw_only=True):
     """Where the change was allowed."""
 
     name: str
+    """"" if there was none, and some frames were made whole."""
     channel: str
     grow_px: int
     feather_px: int
+    whole: str = ""
+    """Frames in which everything may change, as a frame set, where there is no matte; the others are the plate's."""
 
 
 class ReferenceUsed(_Record, frozen=True, kw_only=True):
@@ -88,6 +98,16 @@ class MotionUsed(_Record, frozen=True, kw_only=True):
     """Sequence name."""
     digest: str
     """BLAKE3, hex, of lines "frame digest" joined by line feeds: each frame's number and the digest of its file."""
+
+
+class ControlUsed(_Record, frozen=True, kw_only=True):
+    """The frames that the engine followed inside the matte."""
+
+    name: str
+    """Sequence name, or that of one image."""
+    kind: ControlKind
+    digest: str
+    """As of `MotionUsed`."""
 
 
 class TakeFrame(_Record, frozen=True, kw_only=True):
@@ -117,6 +137,8 @@ class TakeFrame(_Record, frozen=True, kw_only=True):
     """Absolute path of the frame of the plate that the line begins with; "" if that is `plate`."""
     root_digest: str = ""
     """Of that frame."""
+    added: bool = False
+    """True if the plate has no such frame: then `plate` is an empty one of its kind, and nothing lies outside."""
 
 
 class SupportsUsed(_Record, frozen=True, kw_only=True):
@@ -126,6 +148,19 @@ class SupportsUsed(_Record, frozen=True, kw_only=True):
     """Name inside the take's folder."""
     digest: str
     """BLAKE3 of the file, hex."""
+
+
+class SoundUsed(_Record, frozen=True, kw_only=True):
+    """What the take sounds like, beside its frames: from the beginning of the first to the end of the last."""
+
+    file: str
+    """Name inside the take's folder: a WAV file of float32 samples."""
+    digest: str
+    """BLAKE3 of the file, hex."""
+    rate_hz: int
+    channels: int
+    made: str = ""
+    """Frames whose sound the engine made, as a frame set; the others' is the plate's."""
 
 
 class Manifest(_Record, frozen=True, kw_only=True):
@@ -158,6 +193,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
     """The sum over all frames."""
     references: tuple[ReferenceUsed, ...] = ()
     motion: MotionUsed | None = None
+    control: ControlUsed | None = None
+    """None also if what was followed was made of the plate; `request.control_kind` says what."""
     patches: tuple[str, ...] = ()
     """Content key of each window's patch, as in `windows`; "" for a window without matte."""
     hardware: str = ""
@@ -176,6 +213,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
     """Sequence name (or movie) of the plate that the line begins with; "" if that is `plate`."""
     supports: SupportsUsed | None = None
     """None in takes of older versions."""
+    sound: SoundUsed | None = None
+    """None if there is none to be heard."""
     line_proof: Proof | None = None
     """Measured against the plate that the line begins with, outside all mattes of the line; for a take on the plate it
     is `proof`. None in takes of older versions."""
@@ -184,6 +223,11 @@ class Manifest(_Record, frozen=True, kw_only=True):
     def root_name(self) -> str:
         """The plate that the line begins with, as a person knows it: a sequence name or a movie."""
         return self.root_plate or self.plate.source or self.plate.name
+
+
+def joint_digest(known: Mapping[int, str]) -> str:
+    """BLAKE3, hex, of many files by frame: of lines "frame digest" joined by line feeds."""
+    return blake3("\n".join(f"{frame} {digest}" for frame, digest in known.items()).encode()).hexdigest()
 
 
 def load(folder_or_file: Path) -> Manifest:

@@ -80,6 +80,8 @@ def _names(manifest: Manifest, folder: Path) -> list[str]:
     names = [record.file for record in manifest.frames]
     if manifest.supports is not None:
         names.append(manifest.supports.file)
+    if manifest.sound is not None:
+        names.append(manifest.sound.file)
     for name in names:
         if Path(name).name != name or not name.startswith(f"{manifest.shot}.{manifest.take}."):
             raise Incompatible(f"The take's manifest names '{name}', which cannot be its file", path=folder)

@@ -21,14 +21,19 @@ _STEP_PX = 8
 
 
 def exposure_stops(shot: Shot, crop: Box) -> int:
-    """Stops to add, from the pixels of the crop that no hole hides; 0 where none is above 0."""
-    found = []
+    """Stops to add, from the pixels of the crop that no hole hides; 0 where none is above 0.
+
+    Where the hole is everything, from the plate in it: it is there, and what is made of it shall be as bright.
+    """
+    seen, hidden, inside = [], [], crop.intersect(shot.bounds)
     for frame in _spread(shot.frames):
-        light, hole = shot.plate(frame, crop), shot.hole(frame, crop)
-        seen = light[::_STEP_PX, ::_STEP_PX][hole[::_STEP_PX, ::_STEP_PX] == 0]
-        level = seen.mean(axis=-1)
-        found.append(level[np.isfinite(level) & (level > 0)])
-    levels = np.concatenate(found)
+        level = shot.plate(frame, inside)[::_STEP_PX, ::_STEP_PX].mean(axis=-1)
+        is_hole = shot.hole(frame, inside)[::_STEP_PX, ::_STEP_PX] > 0
+        is_light = np.isfinite(level) & (level > 0)
+        seen.append(level[is_light & ~is_hole])
+        hidden.append(level[is_light & is_hole])
+    levels = np.concatenate(seen)
+    levels = levels if levels.size else np.concatenate(hidden)
     if not levels.size:
         return 0
     stops = round(float(np.log2(_GREY / np.median(levels))))

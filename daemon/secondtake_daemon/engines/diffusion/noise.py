@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["latent_noise", "reference_noise"]
+__all__ = ["latent_noise", "reference_noise", "sound_noise"]
 
 
 def latent_noise(
@@ -30,6 +30,11 @@ def latent_noise(
 def reference_noise(*, seed: int, at: int, channels: int, height: int, width: int) -> NDArray[np.float32]:
     """(channels, 1, height, width): of the at-th reference image."""
     return _normal(f"{seed}:reference {at}", (channels, height, width))[:, None]
+
+
+def sound_noise(*, seed: int, first: int, tokens: int, features: int) -> NDArray[np.float32]:
+    """(tokens, features): of the sound from its token `first` on, counted from the shot's frame 0."""
+    return np.stack([_normal(f"{seed}:sound {first + at}", (features,)) for at in range(tokens)])
 
 
 def _normal(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -8,11 +8,14 @@ swallow it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 __all__ = ["Halt", "Observer", "observed"]
+
+
+DENOISERS = ("transformer", "transformer_2")
 
 
 class Halt(BaseException):
@@ -29,8 +32,8 @@ class Observer(Protocol):
     def step(self, velocity: Any, timestep: Any, sample: Any, scheduler: Any) -> None:
         """A denoising step is about to be taken."""
 
-    def alive(self) -> None:
-        """A block of a model is about to run."""
+    def alive(self, stage: str) -> None:
+        """A block of a model is about to run, which belongs to `encode`, `step` or `decode`."""
 
 
 class _Tapped:
@@ -55,39 +58,76 @@ class _Tapped:
 
 
 @contextmanager
-def observed(pipe: Any, observer: Observer) -> Iterator[None]:
+def observed(pipe: Any, observer: Observer, *, denoisers: Collection[str] = DENOISERS) -> Iterator[None]:
     """While inside, the observer sees every step and may stop the run at every block.
 
-    Whatever ended the run, the pipeline's own hooks and caches are freed, so that the next one begins clean.
+    denoisers: names of the components that take part in each step. Whatever ended the run before, the pipeline's own
+    hooks and caches are freed first, so that this one begins clean. Not at the end: a model that is offloaded would
+    be moved out of the way before anybody hears that the run was cancelled.
     """
-    guarded = _guard(observer)
+    pipe.maybe_free_model_hooks()
+    guarded, keep_up = _guard(observer), _keeping_up()
     scheduler = pipe.scheduler
     before = type(scheduler)
     scheduler.__class__ = type(before.__name__, (_Tapped, before), {"__module__": before.__module__})
     scheduler.__dict__["_observer"] = guarded
-    hooks = [module.register_forward_pre_hook(lambda *_: guarded.alive()) for module in _stops(pipe)]
+
+    def hook(stage: str) -> Callable[..., None]:
+        def before_block(*_: Any) -> None:
+            keep_up()
+            guarded.alive(stage)
+
+        return before_block
+
+    hooks = [block.register_forward_pre_hook(hook(stage)) for block, stage in _stops(pipe, denoisers)]
     try:
         yield
     except Halt as halt:
         raise halt.cause from None
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()
         scheduler.__dict__.pop("_observer", None)
         scheduler.__class__ = before
-        pipe.maybe_free_model_hooks()
 
 
-def _stops(pipe: Any) -> list[Any]:
-    """Where a run can be stopped: every block of every denoiser and text encoder, and the VAE's own blocks."""
+def _stops(pipe: Any, denoisers: Collection[str]) -> Iterator[tuple[Any, str]]:
+    """Where a run can be stopped, and what is done there: every block of every denoiser, text encoder and VAE."""
     import torch
 
-    found = []
-    for part in pipe.components.values():
-        if isinstance(part, torch.nn.Module):
-            found.append(part)
-            found += [block for many in part.modules() if isinstance(many, torch.nn.ModuleList) for block in many]
-    return found
+    for name, part in pipe.components.items():
+        if not isinstance(part, torch.nn.Module):
+            continue
+        yield part, _stage(name, "", denoisers)
+        for path, many in part.named_modules():
+            if isinstance(many, torch.nn.ModuleList):
+                for block in filter(None, many):  # some lists have gaps
+                    yield block, _stage(name, path, denoisers)
+
+
+def _stage(part: str, path: str, denoisers: Collection[str]) -> str:
+    if part in denoisers:
+        return "step"
+    return "decode" if path.startswith("decoder") or part.endswith(("decoder", "vocoder", "upsampler")) else "encode"
+
+
+def _keeping_up() -> Callable[[], None]:
+    """Waits until the GPU has come to the block before: what was asked of it can't be taken back, so a cancel waits
+    for one block and not for the many that its queue would hold. The queue never runs dry meanwhile."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return lambda: None
+    last = None
+
+    def keep_up() -> None:
+        nonlocal last
+        if last is not None:
+            last.synchronize()
+        last = torch.cuda.Event(blocking=True)
+        last.record()
+
+    return keep_up
 
 
 def _guard(observer: Observer) -> Observer:

@@ -20,6 +20,7 @@ CARD = Card(
     sees_shot=True,
     references=True,
     needs_painted=_CARRIED,
+    carries=True,
     reads_motion=True,
     says_how=True,
     options=("grain", "transfer"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from secondtake_daemon.engines.temporal.grain import Grain
+from secondtake_daemon.engines.grain import Grain
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Plane
 
 __all__ = ["Grained", "flat_power", "measure_grained", "swapped"]

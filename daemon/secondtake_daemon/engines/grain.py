@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake.errors import BadInput
 from secondtake.messages import Quality
-from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Plane
 
 __all__ = ["Grain", "Pair", "measure_grain", "regrain", "wants_grain"]
 
@@ -37,6 +36,11 @@ _RETAINED = 0.85
 _LEAST_SIGMA = 3e-4
 """Of a levelled plate: below it is the rounding of half floats, not grain."""
 
+Colour = NDArray[np.float32]
+"""(height, width, 3) float32."""
+Plane = NDArray[np.float32]
+"""(height, width) float32."""
+Mask = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
 
 

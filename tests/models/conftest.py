@@ -1,0 +1,8 @@
+"""Where the helpers of these tests lie."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "service")]
