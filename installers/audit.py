@@ -2,10 +2,10 @@
 
 `make check` runs it. Known vulnerabilities are asked for with pip-audit where that is installed and reaches a database;
 where not, it says so. The rest needs no network: `installers/requirements.lock` pins every package the product needs,
-for each Python and system, by the SHA-256 of its files; `installers/diffusion.lock` pins what the `diffusion` extra needs
-beyond that, but for torch, whose build is the machine's choice. `make` installs from them with pip's `--require-hashes`,
-and this checks that the locks are whole, agree with pyproject.toml, and are what is installed here: the second one where
-the extra is. `make lock` makes them anew.
+for each Python and system, by the SHA-256 of its files; `installers/diffusion.lock` pins what the `diffusion` extra
+needs beyond that, but for torch, whose build is the machine's choice. `make` installs from them with pip's
+`--require-hashes`, and this checks that the locks are whole, agree with pyproject.toml, and are what is installed here:
+the second one where the extra is. `make lock` makes them anew.
 """
 
 from __future__ import annotations

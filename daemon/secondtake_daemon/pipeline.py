@@ -103,8 +103,8 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
         job = job_of(prepared, plate, scratch=lease.scratch, kept=folders.cache / "engines", report=report)
         crop = plan_of(prepared, card).crop
         card = fitted(card, job=job, crop=crop, frames=len(prepared.shot.frames))
-        plan = plan_of(prepared, card)
         engine: Engine = factory(card)(card)
+        plan = plan_of(prepared, engine.card)
         maker = PatchMaker(engine, job, shot=prepared.shot, plan=plan, cache=cache)
         lease.hold(*map(patch_name, filter(None, maker.keys)), *_movie_names(plate))
         writer = FrameWriter(

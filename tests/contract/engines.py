@@ -24,10 +24,13 @@ from secondtake_daemon.plan.fix import plan_fix
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "quality"), str(TESTS / "diffusion")]
 
-from array_shots import ArrayShot
-from scenes import Size, make
+from array_shots import ArrayShot  # noqa: E402
+from scenes import Size, make  # noqa: E402
 
 SIZE = Size(width=96, height=64, frames=12, subframes=1, over=1)
+
+WINDOWS = 3
+"""Of the shot that are tried."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +168,8 @@ def bench(name: str, catalogue: Catalogue) -> Bench:
         return Window(index=index, frames=plan.windows[index], crop=crop, shot=shot, accepted=accepted)
 
     options = BUILT_IN.get(name, {})
-    windows = tuple(map(window, range(len(plan.windows))))
-    return Bench(
-        card=card, catalogue=catalogue, shot=shot, windows=windows, handles=plan.handles, options=options
-    )
+    windows = tuple(map(window, range(min(len(plan.windows), WINDOWS))))
+    return Bench(card=card, catalogue=catalogue, shot=shot, windows=windows, handles=plan.handles, options=options)
 
 
 def _box(shot: ArrayShot, frame: int) -> Box:

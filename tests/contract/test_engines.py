@@ -273,4 +273,4 @@ def test_the_daemon_reads_all_cards_and_loads_no_engine(models: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, str(models)], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.strip() == f"{2 + len(list(models.glob('*.json')))} []"
+    assert done.stdout.strip() == f"{len(Catalogue(models).cards)} []"

@@ -19,6 +19,7 @@ __all__ = ["GIB", "Pressure", "oom"]
 torch.set_num_threads(1)  # tiny tensors: threads would only wait for each other
 
 GIB = 1 << 30
+_LATENT_PX = 8
 
 
 def oom() -> Exception:
@@ -40,7 +41,9 @@ class Pressure(device.Cpu):
         self.raises: Callable[[], Exception] = oom
         self.laid_out: list[Layout] = []
         self.emptied = 0
-        self._runs = 0
+        self.runs = 0
+        self.area_px = 0
+        """Of the canvas that a denoiser works on."""
         pipes.drop()
         monkeypatch.setattr(device, "here", lambda: self)
         monkeypatch.setattr(device, "machine_here", lambda: replace(self.now, free_bytes=self.now.memory_bytes))
@@ -64,10 +67,12 @@ class Pressure(device.Cpu):
         self.laid_out.append(layout)
         lay_out(pipe, layout, **given)
 
-        def before(*_: object) -> None:
-            self._runs += 1
-            if self.fails(layout, self._runs):
+        def before(_: object, args: object, named: dict[str, Any]) -> None:
+            self.runs += 1
+            height, width = named["hidden_states"].shape[-2:]
+            self.area_px = height * width * _LATENT_PX**2
+            if self.fails(layout, self.runs):
                 raise self.raises()
 
         if getattr(pipe, "transformer", None) is not None:
-            pipe.transformer.register_forward_pre_hook(before)
+            pipe.transformer.register_forward_pre_hook(before, with_kwargs=True)

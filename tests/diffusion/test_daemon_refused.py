@@ -110,7 +110,7 @@ def test_a_pipeline_that_no_engine_runs(studio: Studio, spoilt: Path, nothing_le
 
 @pytest.mark.parametrize(("part", "file"), [("transformer", WEIGHTS), ("text_encoder", "model.safetensors")])
 def test_weights_of_another_architecture(studio: Studio, spoilt: Path, part: str, file: str) -> None:
-    """Whole safetensors, but not this model's: known only when it is loaded. Libraries make up what they do not find."""
+    """Whole safetensors, but not this model's: known when it is loaded. Libraries make up what they do not find."""
     head = json.dumps({"nobody.knows.this": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
     (spoilt / part / file).write_bytes(struct.pack("<Q", len(head)) + head + bytes(16))
     assert added(spoilt, "other-weights", "--accept-licence").status == 0

@@ -137,6 +137,10 @@ def test_sound_hangs_on_the_seed_and_is_the_same_again(pipe: Any) -> None:
 
     assert sound(a_run()) == sound(a_run())
     assert sound(a_run()) != sound(a_run(seed=4))
+    with called(pipe.transformer) as calls:
+        sound(a_run())
+    begun = calls[0]["audio_hidden_states"]
+    assert torch.equal(begun, a_run().sound_noise(*begun.shape[1:]))
 
 
 def test_noise_of_the_sound_is_keyed_to_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -153,8 +154,10 @@ def test_what_others_hold_changes_no_pixel(model: Weights, crop: Box, gib: float
     assert len({plan and (plan.pixels, plan.level, plan.width, plan.height) for plan in plans}) == 1
 
 
-@given(models, crops, bests, gibs, st.none() | st.builds(Measured, token_bytes=st.floats(1, 1e6),
-                                                        flops=st.floats(1e10, 1e15), vae_scale=st.floats(0.1, 4)))  # fmt: skip
+steps = st.builds(Measured, token_bytes=st.floats(1, 1e6), flops=st.floats(1e10, 1e15), vae_scale=st.floats(0.1, 4))
+
+
+@given(models, crops, bests, gibs, st.none() | steps)
 def test_it_is_always_the_same(model: Weights, crop: Box, best: Pixels, gib: float, measured: Measured | None) -> None:
     first, second = (tried(model, asked(crop=crop), gpu(gib), best, measured) for _ in range(2))
     assert first == second
@@ -168,7 +171,7 @@ def test_levels_ask_for_less_and_less(model: Weights, best: Pixels) -> None:
     assert len(set(known)) == len(known)
     full = [each for each in known if each.storage != FP8]
     assert known[: len(full)] == tuple(full)
-    for before, after in zip(full, full[1:], strict=False):
+    for before, after in pairwise(full):
         assert after.area_px <= before.area_px
         assert after.longest <= before.longest
         assert (after.longest - 1) % model.every == 0

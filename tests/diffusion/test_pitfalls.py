@@ -226,6 +226,15 @@ def test_three_passes_if_the_pictures_scale_were_left(ltx: Any) -> None:
     assert len(calls) == 4, "0 for the sound was read as the picture's 1"
 
 
+@pytest.mark.parametrize("modulated", [False, True], ids=["2.0", "2.3"])
+def test_sound_and_picture_see_each_others_noise_level_as_they_learned_it(modulated: bool) -> None:
+    """`use_cross_timestep` is true unless it is said, which is wrong for 2.0; no folder's index tells the version."""
+    pipe = dressed(tiny_ltx2(modulated=modulated), LTX)
+    with called(pipe.transformer) as calls:
+        runs.rendered(pipe, LTX, settled(ltx_run(), steps=1))
+    assert [call["use_cross_timestep"] for call in calls] == [modulated]
+
+
 def test_it_begins_at_full_noise(ltx: Any) -> None:
     """`noise_scale`: 0 in one pipeline, inferred in another."""
     run = settled(ltx_run(holes=np.ones((17, 64, 96), bool)), sigmas=(1.0, 0.5))
@@ -272,10 +281,10 @@ def a_model() -> Any:
 
 def test_klein_starts_from_the_given_noise(klein: Any) -> None:
     """Below strength 1 it would take it for the noised picture and begin in the middle."""
-    run = wan_run(frames=1, settings=Settings(steps=4, guidance=1.0, prompt_tokens=32))
+    run = wan_run(frames=1, settings=Settings(steps=10, guidance=1.0, prompt_tokens=32))
     with called(klein.transformer) as calls:
         runs.rendered(klein, KLEIN, run)
-    assert len(calls) == 4
+    assert len(calls) == 10
     noise = klein._pack_latents(KLEIN.arguments(run)["latents"])
     torch.testing.assert_close(calls[0]["hidden_states"][:, : noise.shape[1]], noise)
     assert float(calls[0]["timestep"]) == pytest.approx(1.0)

@@ -208,12 +208,19 @@ def test_beyond_the_plates_edge_it_is_made_and_not_taken_for_black() -> None:
     shot = a_shot()
     recorder = Recorder()
     window = replace(a_window(shot), crop=Box(0, 0, WIDTH, HEIGHT + 16))
-    dark = Recorder(lambda run: run.codes * np.float32(1.04))
+
+    def tinted(run: Run) -> NDArray[np.float32]:
+        codes = run.codes * np.float32(1.04)
+        codes[:, HEIGHT:] = 0.7
+        return codes
+
     patch = render(window, a_job(), look=a_look(family=replace(SMALL, area_px=1 << 20)), model=recorder)
     assert recorder.run.holes[:, HEIGHT:].all()
     assert not recorder.run.holes[:, 72 : HEIGHT - 1].any()
     assert patch.pixels.shape == (16, HEIGHT + 16, WIDTH, 3)
-    locked = render(window, a_job(), look=a_look(family=replace(SMALL, area_px=1 << 20), shape="box"), model=dark)
+    locked = render(
+        window, a_job(), look=a_look(family=replace(SMALL, area_px=1 << 20), shape="box"), model=Recorder(tinted)
+    )
     np.testing.assert_allclose(locked.pixels[:, :HEIGHT], own(shot, window), rtol=0.01)  # the edge is no ring
 
 

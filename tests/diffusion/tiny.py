@@ -104,8 +104,11 @@ def _vace_transformer(seed: int) -> Any:
     ).eval()  # fmt: skip
 
 
-def ltx2() -> LTX2Pipeline:
-    """LTX-2 with its true ratios: 32 in space, 8 in time, 128 channels, 25 tokens of sound a second."""
+def ltx2(*, modulated: bool = False) -> LTX2Pipeline:
+    """LTX-2 with its true ratios: 32 in space, 8 in time, 128 channels, 25 tokens of sound a second.
+
+    modulated: as from version 2.3 on.
+    """
     tokenizer = byte_tokenizer(pad="<pad>", eos="<eos>", unk="<unk>", bos="<bos>", length=1024, side="left")
     return LTX2Pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
@@ -114,7 +117,7 @@ def ltx2() -> LTX2Pipeline:
         text_encoder=_seeded(lambda: _gemma(tokenizer)),
         tokenizer=tokenizer,
         connectors=_seeded(_ltx2_connectors),
-        transformer=_seeded(_ltx2_transformer),
+        transformer=_seeded(lambda: _ltx2_transformer(modulated)),
         vocoder=_seeded(_ltx2_vocoder),
         processor=None,
         prompt_enhancer=None,
@@ -180,12 +183,13 @@ def _ltx2_connectors() -> Any:
     )  # fmt: skip
 
 
-def _ltx2_transformer() -> Any:
+def _ltx2_transformer(modulated: bool) -> Any:
     return LTX2VideoTransformer3DModel(
         in_channels=128, out_channels=128, patch_size=1, patch_size_t=1, num_attention_heads=2, attention_head_dim=8,
         cross_attention_dim=16, audio_in_channels=4, audio_out_channels=4, audio_num_attention_heads=2,
         audio_attention_head_dim=4, audio_cross_attention_dim=8, num_layers=2, qk_norm="rms_norm_across_heads",
-        caption_channels=32, rope_double_precision=False, rope_type="split",
+        caption_channels=32, rope_double_precision=False, rope_type="split", cross_attn_mod=modulated,
+        audio_cross_attn_mod=modulated,
     )  # fmt: skip
 
 

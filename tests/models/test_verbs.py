@@ -129,7 +129,7 @@ def test_known_by_the_size_of_its_denoiser_or_by_its_page(folder: Path) -> None:
     ("harm", "message"),
     [
         ("part", "The model's part 'scheduler' is missing"),
-        ("pickle", "This file of the model is a pickle, which could run anything"),
+        ("pickle", "This file of the model holds pickled objects, which could run anything"),
         ("cut", "bytes and should have"),
         ("architecture", "This is a CogVideoXPipeline, which no engine runs"),
         ("index", "There is no model here: no model_index.json"),
@@ -233,7 +233,7 @@ def test_one_file_says_what_it_is(home: Path, tmp_path: Path, tensors: tuple[str
 def test_one_file_is_told_by_its_content(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(pickle.dumps({"a": 1}))
-    assert "is a pickle" in models("add", file)[1]["error"]["message"]
+    assert "pickled objects" in models("add", file)[1]["error"]["message"]
     file.write_bytes(b"GGUF" + bytes(64))
     assert "is no safetensors" in models("add", file)[1]["error"]["message"]
 

@@ -25,7 +25,7 @@ def fix(plate: str, out: Path, *more: object) -> Ran:
 
 
 def generate(out: Path, *more: object) -> Ran:
-    usual = ("--size", "64x48", "--fps", "24", "--engine", "tiny", "--instruction", "a ball")
+    usual = ("--shot", "ball", "--size", "64x48", "--fps", "24", "--engine", "tiny", "--instruction", "a ball")
     return command("generate", *usual, "--out", out, *more, "--json")
 
 
@@ -34,32 +34,25 @@ def done(ran: Ran) -> list[bytes]:
     return content(ran.json["files"])
 
 
-def pixels(files: list[str]) -> np.ndarray:
-    return np.stack([np.stack([planes(file)[name].astype(np.float32) for name in "RGB"], -1) for file in files])
-
-
-def test_restyle_follows_the_plate_and_looks(tmp_path: Path) -> None:
-    plate = write_plate(tmp_path / "plate", range(1001, 1006))
+def test_restyle_with_a_look(tmp_path: Path) -> None:
+    plate = write_plate(tmp_path / "plate", range(1001, 1004))
     look = write_picture(tmp_path / "look.exr")
-    lines = done(fix(plate, tmp_path / "b", "--operation", "restyle"))
-    grey = done(fix(plate, tmp_path / "c", "--operation", "restyle", "--control-kind", "grey"))
-    looked = fix(plate, tmp_path / "d", "--operation", "restyle", "--reference", look)
-    assert grey != lines != done(looked) != grey
-    assert [(used.name, used.frame) for used in load(Path(looked.json["manifest"])).references] == [(str(look), None)]
-    assert command("verify", tmp_path / "d").status == 0
+    ran = fix(plate, tmp_path / "a", "--operation", "restyle", "--reference", look)
+    assert len(done(ran)) == 3
+    assert [(used.name, used.frame) for used in load(Path(ran.json["manifest"])).references] == [(str(look), None)]
+    assert command("verify", tmp_path / "a").status == 0
 
 
 def test_extend_both_ways_through_several_windows(tmp_path: Path) -> None:
-    plate = write_plate(tmp_path / "plate", range(1008, 1014))
-    ran = fix(plate, tmp_path / "a", "--extend", "9", "--extend", "-2")
+    plate = write_plate(tmp_path / "plate", range(1008, 1012))
+    ran = fix(plate, tmp_path / "a", "--extend", "5", "--extend", "-2")
     frames = done(ran)
-    assert ran.json["frames"] == list(range(1006, 1023))
+    assert ran.json["frames"] == list(range(1006, 1017))
     manifest = load(Path(ran.json["manifest"]))
-    assert len(manifest.windows) >= 3
-    assert manifest.plate.added == "1006-1007,1014-1022"
-    for frame in range(1008, 1014):
+    assert len(manifest.windows) == 3
+    assert manifest.plate.added == "1006-1007,1012-1016"
+    for frame in range(1008, 1012):
         assert frames[frame - 1006] == (tmp_path / "plate" / f"sh010.{frame}.exr").read_bytes()
-    assert np.isfinite(pixels(ran.json["files"])).all()
     assert command("verify", tmp_path / "a").status == 0
     again = command("replay", tmp_path / "a", "--out", tmp_path / "b", "--json")
     assert again.status == 0, again.err
@@ -67,21 +60,18 @@ def test_extend_both_ways_through_several_windows(tmp_path: Path) -> None:
 
 
 def test_generate_from_depth_and_a_first_frame(tmp_path: Path) -> None:
-    depth = write_depth(tmp_path / "z", range(1, 13))
+    depth = write_depth(tmp_path / "z", range(1, 6))
     first = write_picture(tmp_path / "first.exr", width=64, height=48)
-    plain = done(generate(tmp_path / "a", "--frames", "1-12"))
-    followed = generate(tmp_path / "b", "--frames", "1-12", "--control", depth, "--control-kind", "depth")
-    assert done(followed) != plain
-    assert any("distances" in note for note in followed.json["notes"])
-    begun = generate(tmp_path / "c", "--frames", "1-12", "--reference", f"{first}@1")
-    assert done(begun) != plain
-    painted = np.stack([planes(first)[name] for name in "RGB"], -1)
-    assert pixels(begun.json["files"][:1])[0] == pytest.approx(painted, rel=2e-3, abs=1e-4)
-    for name in "abc":
-        assert command("verify", tmp_path / name).status == 0
-    assert header(followed.json["files"][3])["colorInteropID"] == "lin_rec709_scene"
-    assert command("show", tmp_path / "b").status == 0
-    shown = command("compare", tmp_path / "a", tmp_path / "b", "--json")
-    assert shown.status == 0, shown.err
-    layers = command("export", tmp_path / "b", "--as", "layers", "--out", tmp_path / "layers", "--json")
+    words = ("--control", depth, "--control-kind", "depth", "--reference", f"{first}@1")
+    ran = generate(tmp_path / "a", "--frames", "1-5", *words)
+    files = [Path(file) for file in ran.json["files"]] if done(ran) else []
+    assert any("distances" in note for note in ran.json["notes"])
+    assert header(files[3])["colorInteropID"] == "lin_rec709_scene"
+    painted, made = (np.stack([planes(path)[name] for name in "RGB"], -1) for path in (first, files[0]))
+    assert made == pytest.approx(painted, rel=2e-3, abs=1e-4)
+    for verb in ("verify", "show"):
+        assert command(verb, tmp_path / "a").status == 0
+    compared = command("compare", tmp_path / "a", "plate", "--json")
+    assert compared.status == 0, compared.err
+    layers = command("export", tmp_path / "a", "--as", "layers", "--out", tmp_path / "layers", "--json")
     assert layers.status == 0, layers.err

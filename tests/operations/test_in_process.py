@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,15 @@ def test_extend_by_nothing(studio: Studio, tmp_path: Path) -> None:
     for frames in ("", "1-3", "2-3"):
         with pytest.raises(BadInput, match="extends it by none"):
             studio.make(Operation.EXTEND, plate=plate, frames=frames)
+
+
+def test_a_new_frame_is_proved_by_itself(studio: Studio, tmp_path: Path) -> None:
+    plate = write_plate(tmp_path / "plate", range(1001, 1003))
+    made = studio.make(Operation.EXTEND, plate=plate, frames="1001-1004")
+    shutil.rmtree(tmp_path / "cache")
+    assert verify(Path(made.manifest)).holds, "the empty frames in the cache are not needed for it"
+    write_plate(tmp_path / "other", range(1004, 1005))
+    shutil.copyfile(tmp_path / "other" / "sh010.1004.exr", made.files[-1])
+    found = verify(Path(made.manifest))
+    assert [check.frame for check in found.frames if check.problems] == [1004]
+    assert "not the file that was recorded" in found.frames[-1].problems[0]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shots import HEIGHT, WIDTH, Studio, planes, write_picture, write_plate
+from shots import HEIGHT, WIDTH, Studio, planes, write_depth, write_picture, write_plate
 
-from secondtake.messages import FixResult, Operation, Reference
+from secondtake.messages import ControlKind, FixResult, Operation, Reference
 from secondtake_daemon.takes.manifest import load
 
 pytest.importorskip("torch", reason="no torch: pip install 'secondtake[diffusion]'")
@@ -50,14 +50,9 @@ def test_new_frames_go_on_from_the_plate_window_after_window(studio: Studio, tmp
 
 def test_another_plate_gives_other_new_frames(studio: Studio, tmp_path: Path) -> None:
     made = []
-    for at, name in enumerate("ab"):
-        plate = write_plate(tmp_path / name, range(1001 + at, 1005 + at))
-        for number in range(1001 + at, 1005 + at):
-            (tmp_path / name / f"sh010.{number}.exr").rename(tmp_path / name / f"x.{number - at}.exr")
-        made.append(
-            studio.make(Operation.EXTEND, plate=str(tmp_path / name / "x.####.exr"), frames="1001-1010", **WANTED)
-        )
-        assert plate
+    for light in (1.0, 0.9):
+        plate = write_plate(tmp_path / f"{light}", range(1001, 1005), light=light)
+        made.append(studio.make(Operation.EXTEND, plate=plate, frames="1001-1008", **WANTED))
     assert all(one != two for one, two in zip(*map(content, made), strict=True))
 
 
@@ -68,6 +63,19 @@ def test_a_painted_frame_is_taken_as_it_is(studio: Studio, tmp_path: Path) -> No
     led = studio.make(Operation.RESTYLE, plate=plate, references=(Reference(path=str(paint), frame=1003),), **WANTED)
     assert picture(led.files[2]) == pytest.approx(picture(paint), rel=1e-3, abs=1e-4)
     assert picture(led.files[1]) != pytest.approx(picture(free.files[1]))
+
+
+def test_what_is_followed_and_shown_matters(studio: Studio, tmp_path: Path) -> None:
+    plate, depth = write_plate(tmp_path / "plate", range(1, 3)), write_depth(tmp_path / "z", range(1, 3))
+    look = Reference(path=str(write_picture(tmp_path / "look.exr", width=200, height=150)))
+    ways: dict[str, dict[str, Any]] = {
+        "lines": {}, "grey": {"control_kind": ControlKind.GREY}, "look": {"references": (look,)},
+        "depth": {"control": depth, "control_kind": ControlKind.DEPTH},
+    }  # fmt: skip
+    made = {name: content(studio.make(Operation.RESTYLE, plate=plate, **WANTED, **way)) for name, way in ways.items()}
+    assert len({frames[0] for frames in made.values()}) == len(ways)
+    lines = studio.make(Operation.RESTYLE, plate=plate, control_kind=ControlKind.SCRIBBLE, **WANTED)
+    assert content(lines) == made["lines"]
 
 
 def test_a_dark_plate_comes_back_dark(studio: Studio, tmp_path: Path) -> None:

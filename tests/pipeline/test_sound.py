@@ -161,6 +161,13 @@ def test_windows_are_joined_without_a_click() -> None:
     assert np.abs(np.diff(track.samples[0])).max() < 1.5 * np.abs(np.diff(tone(1, rate=8000)[0])).max()
 
 
+def test_two_that_do_not_meet_are_faded() -> None:
+    high, low = (StoredSound(np.full((1, 8000 + 1600), value, np.float32), 8000, 800, 800) for value in (0.4, -0.4))
+    track = joined([24, 24], [high, low])
+    assert track is not None
+    assert np.abs(np.diff(track.samples[0])).max() < 0.01
+
+
 def test_sounds_that_differ_keep_their_power_over_the_seam() -> None:
     rng = np.random.default_rng(2)
     noise = [StoredSound(rng.normal(0, 0.2, (1, 8000 + 1600)).astype(np.float32), 8000, 800, 800) for _ in range(2)]

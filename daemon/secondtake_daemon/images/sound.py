@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from secondtake.errors import BadImage
@@ -73,7 +74,7 @@ def movie_sound(movie: MovieFacts, *, begin_s: Fraction, end_s: Fraction) -> Tra
     return Track(samples=canvas, rate_hz=rate)
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
     for packet in container.demux(stream):
         yield from packet.decode()
 

@@ -42,7 +42,7 @@ def check_weights(path: Path) -> int:
     """Bytes of its tensors. Raises BadInput if it is a pickle, no safetensors, cut short, or lies about its size."""
     if looks_like_pickle(path):
         raise BadInput(
-            "This file of the model is a pickle, which could run anything",
+            "This file of the model holds pickled objects, which could run anything",
             remedy="Get the model as safetensors; a file's name says nothing",
             path=path,
         )

@@ -49,7 +49,6 @@ def arguments(run: Asked) -> dict[str, Any]:
         "audio_modality_scale": 1.0,
         "audio_guidance_rescale": 0.0,
         "spatio_temporal_guidance_blocks": None,
-        "use_cross_timestep": False,
         "output_type": "pt",
     }
 

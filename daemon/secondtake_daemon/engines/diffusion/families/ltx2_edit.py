@@ -78,6 +78,7 @@ class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
                 conditions=whole,
                 reference_conditions=[_green(plate, mask, strength)] if shows_green else None,
                 generator=torch.Generator().manual_seed(0),
+                use_cross_timestep=bool(self.transformer.prompt_modulation),  # from 2.3 on; another one is not refused
                 **given,
             )
         finally:

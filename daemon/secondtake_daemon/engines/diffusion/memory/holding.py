@@ -8,8 +8,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import structs
 
 from secondtake.errors import GpuMemory
 from secondtake.messages import Stage
@@ -55,7 +58,7 @@ class Holding:
     @property
     def notes(self) -> tuple[str, ...]:
         """For the take, one sentence each."""
-        note = note_of(self.plan) if self._state.level else ""
+        note = note_of(replace(self.plan, level=self._state.level))
         return (*filter(None, [note]), *self._state.notes)
 
     def endure(self, work: Callable[[], T], *, what: str) -> T:
@@ -183,7 +186,7 @@ class Holding:
             self._state, has_gpu=self._task.machine.has_gpu, now=self.plan.way, lower=lower.way if lower else None
         )
         note = f"Memory ran out while {what}, {self.plan.way.words}; {_said(rung, lower)}."
-        self._state = _noted(state, note)
+        self._state = structs.replace(state, notes=(*state.notes, note))
         save_state(self._file, self._state)
         _LOG.warning("out of memory", extra={"fields": {"what": what, "rung": rung.name.lower()}})
         if rung is not Rung.FREE:
@@ -227,10 +230,6 @@ class Holding:
 
 def _said(rung: Rung, lower: Plan | None) -> str:
     return f"it went on {lower.way.words}" if rung is Rung.WAY and lower is not None else rung.value
-
-
-def _noted(state: State, note: str) -> State:
-    return State(**{**{name: getattr(state, name) for name in state.__struct_fields__}, "notes": (*state.notes, note)})
 
 
 def _forget_frames(error: BaseException | None) -> None:

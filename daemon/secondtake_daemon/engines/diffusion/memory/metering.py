@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -56,7 +57,7 @@ class Meter:
         self._look()
         if len(self._taken) < 2:
             return None
-        apart = [after - before for before, after in zip(self._taken, self._taken[1:], strict=False)]
+        apart = [after - before for before, after in pairwise(self._taken)]
         each = max(forwards / len(self._taken), 1.0)
         return Found(
             step_bytes=self._most[_STEP] - self._base,
