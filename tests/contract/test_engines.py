@@ -97,7 +97,7 @@ def test_it_says_how_it_knows_if_its_card_says_so(on: Bench, fresh: list[Patch])
 
 def test_the_same_bytes_whatever_was_asked_before(on: Bench, fresh: list[Patch], tmp_path: Path) -> None:
     last = len(on.windows) - 1
-    for order in ([*range(last, -1, -1)], [last, last, 0, last], [0]):
+    for order in ([*range(last, -1, -1)], [last, last, 0]):
         for patch in made(on, tmp_path / str(order), order):
             (before,) = (each for each in fresh if each.frames == patch.frames)
             assert on.bytes_of(patch) == on.bytes_of(before), order

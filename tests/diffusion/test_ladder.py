@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="no torch: pip install 'secondtake[diffusion]'")
 
 from pressure import GIB, Pressure
-from studio import Studio, write_bright_shot
+from studio import write_bright_shot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))
 from test_render_fix import Recorder
@@ -24,7 +24,6 @@ from secondtake_daemon.engines.contract import FreshWorker
 from secondtake_daemon.engines.diffusion import pipes
 from secondtake_daemon.engines.diffusion.memory import device, holding
 from secondtake_daemon.engines.diffusion.memory.ladder import Rung, State, down, load_state, save_state, state_file
-from secondtake_daemon.engines.diffusion.memory.placing import Layout
 from secondtake_daemon.engines.diffusion.memory.plan import Pixels, Way
 from secondtake_daemon.models import shelf
 from secondtake_daemon.pipeline import Folders, render_fix

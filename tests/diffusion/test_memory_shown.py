@@ -27,7 +27,7 @@ def test_a_model_says_memory_and_time_before_anything_is_queued(studio: Studio) 
     assert said["windows"] == [[1001, 1007], [1008, 1012]]
     (model,) = said["memory"]
     assert model["frames_at_once"] == 17
-    assert 0 < model["canvas"][0] <= said["crop"]["width"]
+    assert 0 < model["canvas"][0] <= said["crop"][2]
     assert 0 < model["needs_bytes"] < model["total_bytes"]
     assert (model["way"], model["storage"], model["waits"], model["is_measured"]) == ("resident", "full", False, False)
     assert said["seconds"] > 0

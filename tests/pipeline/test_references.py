@@ -151,7 +151,7 @@ def test_a_painted_frame_reaches_the_shot(show: Path) -> None:
     assert found.notes[1:] == (
         "The reference fix.exr has no colour tag and was taken as Linear Rec.709 (sRGB), as the plate is.",
     )
-    (used,) = found.references_used
+    (used,) = found.guides.references_used
     assert (used.name, used.frame, used.colourspace) == (str(show / "fix.exr"), 1003, "Linear Rec.709 (sRGB)")
     assert used.colourspace_assumed
     assert used.digest == FileDigests().of(show / "fix.exr")
@@ -171,7 +171,7 @@ def test_several_references_ascending_and_a_look_beside_them(show: Path) -> None
     request = request_of(show, painted(show / "fix.exr"), Reference(path=str(look)), painted(other, 1001))
     found = prepared(request, card=STANDIN)
     assert found.shot.references == (1001, 1003)
-    assert [used.frame for used in found.references_used] == [1003, None, 1001]
+    assert [used.frame for used in found.guides.references_used] == [1003, None, 1001]
     assert np.array_equal(found.shot.reference(1001, FULL), plate_of(1001))
 
 
@@ -209,7 +209,7 @@ def test_an_srgb_png_in_the_engines_encoding(show: Path) -> None:
     assert "was taken as sRGB Encoded Rec.709 (sRGB)" in " ".join(found.notes)
     named = painted(path, colourspace="ACEScct")
     found = prepared(request_of(show, named, colourspace="ACEScct"))
-    assert not found.references_used[0].colourspace_assumed
+    assert not found.guides.references_used[0].colourspace_assumed
     assert np.allclose(found.shot.transform.to_plate(found.shot.reference(1003, FULL)), codes / 255, atol=1e-5)
 
 
@@ -271,7 +271,7 @@ def test_the_take_records_what_guided_it(show: Path, tmp_path: Path) -> None:
     folders = Folders(cache=tmp_path / "cache", takes=tmp_path / "takes", cache_bytes=1 << 30)
     result = render_fix(request, take="tabc12", folders=folders, report=Recorder())
     manifest = load(Path(result.manifest))
-    assert manifest.references == prepared(request, card=STANDIN).references_used
+    assert manifest.references == prepared(request, card=STANDIN).guides.references_used
     assert manifest.motion is None
     assert any("fix.exr" in note for note in manifest.notes)
 
@@ -328,8 +328,8 @@ def test_motion_reaches_the_shot_with_y_down(show: Path) -> None:
     assert np.isnan(first[..., :2]).all(), "the shot has no frame before its first"
     assert np.isfinite(first[..., 2:]).all()
     assert np.isnan(last[..., 2:]).all()
-    assert found.motion_used is not None
-    assert found.motion_used.name.endswith("v.####.exr")
+    assert found.guides.motion_used is not None
+    assert found.guides.motion_used.name.endswith("v.####.exr")
 
 
 def test_motion_does_not_lead_over_a_gap(show: Path) -> None:
