@@ -78,7 +78,7 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
     line = find_line(request, roots=folders.roots, movies=folders.cache / MOVIES)
     plate = find_plate(request, cache=folders.cache / MOVIES, digests=digests, report=report)
     ledger = claim(out, job=request.job, take=take, shot=request.shot, plate=plate.sequence.folder, digests=digests)
-    with _discarded_on_error(ledger), _threads() as threads:
+    with _discarded_on_error(ledger), _threads() as threads, _threads() as readers:
         engine: Engine = factory(card_for(request.engine))()
         report.phase(Phase.PREPARE, total=len(plate.frames))
         prepared = prepare(
@@ -104,7 +104,7 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
             aovs=request.aovs,
         )
         with maker:
-            notes = _render(maker, writer, plan, ledger, threads=threads, report=report)
+            notes = _render(maker, writer, plan, ledger, threads=threads, readers=readers, report=report)
         report.phase(Phase.PUBLISH, total=len(plate.frames))
         sealed = seal(
             prepared.shot,
@@ -127,9 +127,13 @@ def _render(
     ledger: Ledger,
     *,
     threads: ThreadPoolExecutor,
+    readers: ThreadPoolExecutor,
     report: Report,
 ) -> tuple[str, ...]:
-    """Make and write what is not there yet, window by window. Returns the engine's notes, each once."""
+    """Make and write what is not there yet, window by window. Returns the engine's notes, each once.
+
+    readers: other threads than those that write, so that a window need not wait until the one before is written.
+    """
     notes: dict[str, None] = {}
     so_far = SoFar(ledger, windows=plan.windows, report=report)
     if maker.needs_engine:
@@ -139,7 +143,7 @@ def _render(
     writing: dict[int, Future[None]] = {}
     for index, window in enumerate(plan.windows):
         began = time.monotonic()
-        patch = maker.patch(index, threads)  # meanwhile the frames of the window before are written
+        patch = maker.patch(index, readers)  # meanwhile the frames of the window before are written
         said = {"window": index, "first": window[0], "last": window[-1], "seconds": round(time.monotonic() - began, 3)}
         _LOG.info("window made", extra={"fields": said})
         notes.update(dict.fromkeys(patch.notes))
