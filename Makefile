@@ -26,7 +26,7 @@ demo: $(RUN)  ## Fix a real shot, verify it, and write a before/after picture an
 test: $(DEV) $(DIFFUSION)  ## All tests.
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
-faults: $(DEV)  ## The long fault runs, about 20 minutes; docs/reliability.md.
+faults: $(DEV)  ## The long fault runs, 12 minutes; docs/reliability.md.
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m faults
 
 soak: $(DEV)  ## A quarter of an hour of ordinary work: nothing may grow.

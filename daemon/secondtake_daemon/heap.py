@@ -14,17 +14,23 @@ from functools import lru_cache
 
 __all__ = ["give_back", "keep_together"]
 
-_ARENA_MAX = -8
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _ARENAS = 2
+_KEPT_BYTES = 512 << 20
+"""Freed memory that stays: a page that comes back from the system costs more than what is mostly done in it."""
+_MAPPED_BYTES = 32 << 20
+"""Larger pieces are mapped each by themselves; the most that glibc takes."""
 _DONE_S = [float("-inf")]
 """When it was done last, by the monotonic clock."""
 
 
 def keep_together() -> None:
-    """At the start of a process: few arenas."""
+    """At the start of a process: few arenas, and pages that were freed are used again."""
     library = _library()
     if library is not None:
         library.mallopt(_ARENA_MAX, _ARENAS)
+        library.mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def give_back(*, most_often_s: float = 0.0) -> None:

@@ -62,6 +62,14 @@ class Folders:
     """Jobs may only name files below these; none allows everything."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    notes: tuple[str, ...]
+    """The engine's, each once."""
+    sounds: tuple[StoredSound | None, ...]
+    """Of each window, where the engine makes some."""
+
+
 def render_fix(request: FixRequest, *, take: str, folders: Folders, report: Report) -> FixResult:
     """Make the take, or go on with it. Raises any SecondTakeError; after one, nothing of the job is left in `out`.
 
@@ -87,7 +95,7 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
     line = find_line(request, roots=folders.roots, movies=folders.cache / MOVIES)
     plate = find_plate(request, cache=folders.cache / MOVIES, digests=digests, report=report)
     ledger = claim(out, job=request.job, take=take, shot=request.shot, plate=plate.sequence.folder, digests=digests)
-    with _discarded_on_error(ledger), _threads() as threads:
+    with _discarded_on_error(ledger), _threads() as threads, _threads() as readers:
         card = Catalogue(folders.models).card_for(request.engine)
         report.phase(Phase.PREPARE, total=len(plate.frames))
         prepared = prepare(
@@ -116,8 +124,7 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
             aovs=request.aovs,
         )
         with maker:
-            notes = _render(maker, writer, plan, ledger, threads=threads, report=report)
-            made = [maker.patch(at, threads).sound for at in range(len(plan.windows)) if invents(request.operation)]
+            rendered = _render(maker, writer, plan, ledger, threads=threads, readers=readers, report=report)
         report.phase(Phase.PUBLISH, total=len(plate.frames))
         sealed = seal(
             prepared.shot,
@@ -130,12 +137,19 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
         sound = keep_sound(
             out / sound_name(shot=request.shot, take=take),
             windows=plan.windows,
-            made=made,
+            made=rendered.sounds if invents(request.operation) else (),
             plate=plate_track(plate, line, frames=prepared.shot.frames, roots=folders.roots, digests=digests),
             digests=digests,
         )
         manifest = _manifest(
-            prepared, plan, sealed, take=take, maker=maker, notes=notes, sound=sound, seconds=time.monotonic() - started
+            prepared,
+            plan,
+            sealed,
+            take=take,
+            maker=maker,
+            notes=rendered.notes,
+            sound=sound,
+            seconds=time.monotonic() - started,
         )
         return publish(manifest, ledger=ledger, registry=folders.takes)
 
@@ -147,10 +161,15 @@ def _render(
     ledger: Ledger,
     *,
     threads: ThreadPoolExecutor,
+    readers: ThreadPoolExecutor,
     report: Report,
-) -> tuple[str, ...]:
-    """Make and write what is not there yet, window by window. Returns the engine's notes, each once."""
+) -> _Rendered:
+    """Make and write what is not there yet, window by window.
+
+    readers: other threads than those that write, so that a window need not wait until the one before is written.
+    """
     notes: dict[str, None] = {}
+    sounds: dict[int, StoredSound | None] = {}
     so_far = SoFar(ledger, windows=plan.windows, report=report)
     if maker.needs_engine:
         report.phase(Phase.LOAD)
@@ -159,7 +178,8 @@ def _render(
     writing: dict[int, Future[None]] = {}
     for nth, index in enumerate(plan.order):
         window, began = plan.windows[index], time.monotonic()
-        patch = maker.patch(index, threads)  # meanwhile the frames of the window before are written
+        patch = maker.patch(index, readers)  # meanwhile the frames of the window before are written
+        sounds[index] = patch.sound
         said = {"window": index, "first": window[0], "last": window[-1], "seconds": round(time.monotonic() - began, 3)}
         _LOG.info("window made", extra={"fields": said})
         notes.update(dict.fromkeys(patch.notes))
@@ -170,7 +190,7 @@ def _render(
         if nth == 0:
             _finish(writing, report, so_far)  # the artist waits for something to look at
     _finish(writing, report, so_far)
-    return tuple(notes)
+    return _Rendered(tuple(notes), tuple(sounds[index] for index in range(len(plan.windows))))
 
 
 def _write(frame: int, samples: Samples, known: KnownSamples | None, writer: FrameWriter, ledger: Ledger) -> None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from secondtake.errors import BadInput
 from secondtake.messages import Operation
 from secondtake_daemon.engines.contract import Job, Known, Patch, Window
+from secondtake_daemon.engines.grain import Grain
 from secondtake_daemon.engines.temporal.carry_grain import measure_grained
 from secondtake_daemon.engines.temporal.engine import TemporalEngine
-from secondtake_daemon.engines.grain import Grain
 from secondtake_daemon.engines.temporal.transfer import Transfer, choose_transfer, regraded
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+import threading
 import uuid
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
 import pytest
+from msgspec.structs import replace
 
 from secondtake.errors import BadImage, BadInput, BadMatte, BadOutput, Cancelled, EngineFault, SecondTakeError
 from secondtake.figures import Figures
 from secondtake.messages import FixRequest, FixResult, Operation, Phase
+from secondtake_daemon.engines.contract import Job, Patch, Window
+from secondtake_daemon.engines.standin import StandInEngine
+from secondtake_daemon.engines.standin_card import CARD
+from secondtake_daemon.job.render import FrameWriter
 from secondtake_daemon.pipeline import Folders, render_fix
-from secondtake_daemon.takes.manifest import load
+from secondtake_daemon.takes.manifest import TakeFrame, load
 
 sys.path.insert(0, str(Path(__file__).parent))
 from exr_shots import Layout, changed_outside, matte_on, read, write_shot
@@ -256,3 +262,23 @@ def test_never_overwrites_a_take_and_never_writes_beside_the_plate(tmp_path: Pat
         run(FixRequest(**{**fields, "job": "d" * 32, "out": str(tmp_path / "plate")}), tmp_path)
     assert {file: Path(file).read_bytes() for file in result.files} == before
     assert run(request, tmp_path) == result
+
+
+def test_a_window_is_made_while_the_one_before_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, write, generate = threading.Event(), FrameWriter.write, StandInEngine.generate
+
+    def making(self: StandInEngine, window: Window, job: Job) -> Patch:
+        if window.index == 2:
+            begun.set()
+        return generate(self, window, job)
+
+    def writing(self: FrameWriter, frame: int, *rest: object) -> TakeFrame:
+        if 0 < frame - 1000 - CARD.window_frames <= CARD.window_frames:  # the second window's
+            assert begun.wait(20), "nothing was made meanwhile"
+        return write(self, frame, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(StandInEngine, "generate", making)
+    monkeypatch.setattr(FrameWriter, "write", writing)
+    frames = list(range(1001, 1001 + 3 * CARD.window_frames))
+    request = replace(make_request(tmp_path, frames=frames), frames="")
+    assert run(request, tmp_path).frames == tuple(frames)

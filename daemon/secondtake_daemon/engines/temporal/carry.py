@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake.errors import BadInput
 from secondtake_daemon.engines.contract import Known, Shot
+from secondtake_daemon.engines.grain import regrain
 from secondtake_daemon.engines.temporal.carry_grain import swapped
 from secondtake_daemon.engines.temporal.carry_place import enlarged, positions, resampled
 from secondtake_daemon.engines.temporal.carry_view import View, Viewer
-from secondtake_daemon.engines.grain import regrain
 from secondtake_daemon.engines.temporal.holes import hole_boxes
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Plane
 from secondtake_daemon.engines.temporal.stored import Study

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Known
+from secondtake_daemon.engines.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.align import source_box, warp
 from secondtake_daemon.engines.temporal.core import Mean, invent, spatial_fill
 from secondtake_daemon.engines.temporal.fill import Background, Filler, hole_boxes
-from secondtake_daemon.engines.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Plane, Preset, largest
 from secondtake_daemon.engines.temporal.merge import soften
 from secondtake_daemon.engines.temporal.proxy import dilate

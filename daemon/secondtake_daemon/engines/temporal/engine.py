@@ -11,10 +11,10 @@ from secondtake.errors import BadMatte
 from secondtake.messages import Operation, Quality
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.contract import Engine, Job, Patch, Shot, Window
+from secondtake_daemon.engines.grain import wants_grain
 from secondtake_daemon.engines.temporal.card import CARD
 from secondtake_daemon.engines.temporal.carry import Carrier
 from secondtake_daemon.engines.temporal.compose import Composer
-from secondtake_daemon.engines.grain import wants_grain
 from secondtake_daemon.engines.temporal.half import HalfShot, doubled, halved
 from secondtake_daemon.engines.temporal.kinds import Colour, preset_for
 from secondtake_daemon.engines.temporal.repaint import Repainter

@@ -124,7 +124,9 @@ class Filler:
             limit = _DOUBT_LAYERED if layered else _DOUBT
             if doubt(hypotheses=found, plate=target.pixels, ring=ring, noise=analysis.noise) > limit:
                 bent = self._along_surfaces(index, target, ring)
-        return found + (bent or self._along_flow(index, near, target, ring))
+        if preset.bends and not bent:
+            bent = self._along_flow(index, near, target, ring)
+        return found + bent
 
     def _present(self, layer: int, index: int, sources: tuple[int, ...], box: Box) -> Plane:
         """0 … 1: how sure other frames are that the layer itself stands here, whether or not another hides it."""

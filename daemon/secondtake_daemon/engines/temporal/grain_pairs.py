@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from secondtake.boxes import Box
+from secondtake_daemon.engines.grain import Grain, Pair, measure_grain
 from secondtake_daemon.engines.temporal.align import Aligner, source_box
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks
-from secondtake_daemon.engines.grain import Grain, Pair, measure_grain
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix
 from secondtake_daemon.engines.temporal.reader import Reader
 

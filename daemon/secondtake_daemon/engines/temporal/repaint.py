@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Known, Shot
+from secondtake_daemon.engines.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.align import Aligner, source_box, warp, warp_mask
 from secondtake_daemon.engines.temporal.carry_grain import flat_power
 from secondtake_daemon.engines.temporal.compose import Composer
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks
-from secondtake_daemon.engines.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.holes import hole_boxes
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask
 from secondtake_daemon.engines.temporal.proxy import sane

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import Shot
+from secondtake_daemon.engines.grain import Grain
 from secondtake_daemon.engines.temporal.analysis import Analysis, analyse
 from secondtake_daemon.engines.temporal.card import CARD
-from secondtake_daemon.engines.grain import Grain
 from secondtake_daemon.engines.temporal.grain_pairs import measure_shot
 from secondtake_daemon.engines.temporal.keys import choose_keys, never_seen
 from secondtake_daemon.engines.temporal.kinds import Colour, Plane, Preset
