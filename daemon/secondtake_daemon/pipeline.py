@@ -34,6 +34,7 @@ from secondtake_daemon.plan.fix import FixPlan
 from secondtake_daemon.store.cache import MOVIES, Cache, patch_name
 from secondtake_daemon.store.keys import FileDigests
 from secondtake_daemon.store.leases import Lease
+from secondtake_daemon.store.patches import StoredSound
 from secondtake_daemon.takes.figures import figures_of
 from secondtake_daemon.takes.ledger import Ledger, claim
 from secondtake_daemon.takes.leftovers import scratch_folder

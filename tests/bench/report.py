@@ -102,7 +102,10 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
         "remove": _pivot(made, REMOVE),
         "beside": _pivot([row for row in made if _has_rivals(made, row)], BESIDE),
         "clips": _pivot(clips, CLIP),
-        **{name: _plain([row for row in rows if row.bench == name]) for name in ("grain", "carry", "track", "takes")},
+        **{
+            name: _plain([row for row in rows if row.bench == name])
+            for name in ("grain", "carry", "track", "takes", "diffusion")
+        },
     }
     return {name: table for name, table in found.items() if table}
 

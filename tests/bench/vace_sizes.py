@@ -80,8 +80,8 @@ def save(folder: Path, size: Size, *, tokenizer: Callable[[], Any]) -> None:
     torch.set_default_dtype(dtype)
     try:
         with torch.device("meta"):
-            transformer = size.transformer()
-        transformer = _filled(transformer)
+            empty = size.transformer()
+        transformer = _filled(empty)
     finally:
         torch.set_default_dtype(before)
     vae = AutoencoderKLWan(z_dim=16, temperal_downsample=[False, True, True], **size.vae)
@@ -98,11 +98,11 @@ def save(folder: Path, size: Size, *, tokenizer: Callable[[], Any]) -> None:
 
 
 def _filled(model: torch.nn.Module) -> torch.nn.Module:
-    """Small random weights, made where they lie; what is no weight (tables of angles) is made as the model does."""
-    tables = {name: each for name, each in type(model)().named_buffers()} if not list(model.parameters()) else {}
+    """Small random weights, made where they lie. Tables of angles are not saved, and made anew when it is loaded."""
     real = model.to_empty(device="cpu")
-    for name, each in real.named_parameters():
-        torch.nn.init.normal_(each, std=0.02) if each.dim() > 1 else torch.nn.init.ones_(each)
-        del name
-    del tables
+    for each in real.parameters():
+        if each.dim() > 1:
+            torch.nn.init.normal_(each, std=0.02)
+        else:
+            torch.nn.init.ones_(each)
     return real

@@ -72,6 +72,7 @@ def test_what_is_wrong_is_said_as_the_job_would(studio: Studio) -> None:
     assert unknown.status == 12
 
 
+@pytest.mark.slow
 def test_out_of_memory_in_a_worker_another_goes_on(
     clean_environment: None,
     monkeypatch: pytest.MonkeyPatch,

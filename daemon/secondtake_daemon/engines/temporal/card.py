@@ -11,7 +11,7 @@ _CARRIED = frozenset({Operation.MODIFY, Operation.REPLACE, Operation.RESTYLE})
 
 CARD = Card(
     name="temporal",
-    version="4",
+    version="5",
     summary="Removes with what other frames saw, and carries painted frames through the shot; no model, no GPU",
     operations=frozenset({Operation.REMOVE, *_CARRIED}),
     factory="secondtake_daemon.engines.temporal.engine:TemporalEngine",
