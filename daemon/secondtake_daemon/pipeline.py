@@ -20,6 +20,7 @@ from secondtake_daemon.engines.catalogue import Catalogue, factory
 from secondtake_daemon.engines.contract import Engine, FreshWorker, Replan
 from secondtake_daemon.engines.fitting import fitted
 from secondtake_daemon.job.confidence import KnownSamples
+from secondtake_daemon.job.engine_used import engine_used
 from secondtake_daemon.job.levels import Levels
 from secondtake_daemon.job.line import find_line
 from secondtake_daemon.job.line_proof import Sealed, seal
@@ -38,7 +39,7 @@ from secondtake_daemon.store.patches import StoredSound
 from secondtake_daemon.takes.figures import figures_of
 from secondtake_daemon.takes.ledger import Ledger, claim
 from secondtake_daemon.takes.leftovers import scratch_folder
-from secondtake_daemon.takes.manifest import EngineUsed, Manifest, SoundUsed
+from secondtake_daemon.takes.manifest import Manifest, SoundUsed
 from secondtake_daemon.takes.publish import knowledge_of, libraries, now, proof_of, publish, published, software
 from secondtake_daemon.takes.supports import supports_name
 
@@ -116,14 +117,7 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
         plan = plan_of(prepared, engine.card)
         maker = PatchMaker(engine, job, shot=prepared.shot, plan=plan, cache=cache)
         lease.hold(*map(patch_name, filter(None, maker.keys)), *_movie_names(plate))
-        writer = FrameWriter(
-            shot=prepared.shot,
-            folder=out,
-            names=prepared.file_names(take),
-            digests=digests,
-            levels=Levels(prepared.plate_used.colourspace, channels=prepared.shot.channels),
-            aovs=request.aovs,
-        )
+        writer = _writer(prepared, folder=out, take=take, digests=digests)
         with maker:
             rendered = _render(maker, writer, plan, ledger, threads=threads, readers=readers, report=report)
         report.phase(Phase.PUBLISH, total=len(plate.frames))
@@ -153,6 +147,17 @@ def _make(request: FixRequest, *, take: str, folders: Folders, cache: Cache, lea
             seconds=time.monotonic() - started,
         )
         return publish(manifest, ledger=ledger, registry=folders.takes)
+
+
+def _writer(prepared: Prepared, *, folder: Path, take: str, digests: FileDigests) -> FrameWriter:
+    return FrameWriter(
+        shot=prepared.shot,
+        folder=folder,
+        names=prepared.file_names(take),
+        digests=digests,
+        levels=Levels(prepared.plate_used.colourspace, channels=prepared.shot.channels),
+        aovs=prepared.request.aovs,
+    )
 
 
 def _render(
@@ -236,7 +241,7 @@ def _manifest(
         software=software(),
         libraries=libraries(),
         request=request,
-        engine=EngineUsed(name=card.name, version=card.version),
+        engine=engine_used(card),
         plate=prepared.plate_used,
         matte=prepared.matte_used,
         crop=plan.crop,

@@ -1,5 +1,6 @@
-"""The most memory that a model's tensors take, without the memory: every allocation of a run with weightless tensors."""
+"""The most memory that a model's tensors take, without it: every allocation of a run with weightless tensors."""
 
+# ruff: noqa: ANN401 — what comes from torch and diffusers has no type here
 from __future__ import annotations
 
 import weakref

@@ -12,6 +12,7 @@ from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanVACEPipeline
 from transformers import UMT5Config, UMT5EncoderModel
 
 from secondtake_daemon.engines.diffusion.memory.plan import Weights
+from secondtake_daemon.engines.diffusion.memory.reading import vace_token_bytes
 
 __all__ = ["MODELS", "Size", "save", "weights_of"]
 
@@ -62,7 +63,8 @@ def weights_of(size: Size) -> Weights:
     return Weights(
         denoisers=(2 * count,), rest=_VAE_BYTES, text=_UMT5_BYTES, width_bytes=2, parameters=count,
         attention=(size.layers + len(size.hints)) * size.width,
-        token_bytes=2 * size.width * (len(size.hints) + 6), vae_px_bytes=21_000, token_px=16, every=4, stride_px=16,
+        token_bytes=vace_token_bytes(width=size.width, ffn=size.feed_forward, hints=len(size.hints)),
+        vae_px_bytes=21_000, token_px=16, every=4, stride_px=16,
         head=8, tail=9,
     )  # fmt: skip
 

@@ -77,6 +77,8 @@ def test_the_take_says_which_model_made_it(studio: Studio) -> None:
     manifest = load(Path(ran.json["manifest"]))
     assert manifest.engine.name == "tiny"
     assert model.digest[:16] in manifest.engine.version
+    (used,) = manifest.engine.models
+    assert used.files == {file.path: file.sha256 for file in model.files}
     assert len(model.files) > 5
     assert all(len(file.sha256) == 64 for file in model.files)
 

@@ -109,7 +109,7 @@ def test_a_step_is_kept_by_all_it_hangs_on(tmp_path: Path) -> None:
 
 
 def test_the_largest_rendering_says_most(tmp_path: Path) -> None:
-    small = measured.Step(tokens=measured.LEAST_TOKENS, token_bytes=1.0, flops=1.0)
+    small = measured.Step(tokens=measured.LEAST_TOKENS, token_bytes=2.0, flops=1.0)
     assert not measured.keep(tmp_path, "k", measured.Step(tokens=measured.LEAST_TOKENS - 1, token_bytes=1, flops=1))
     assert not measured.keep(tmp_path, "k", measured.Step(tokens=9999, token_bytes=float("nan"), flops=1))
     assert not measured.keep(None, "k", STEP)
@@ -163,7 +163,7 @@ def test_the_meter_tells_steps_from_the_vae() -> None:
             meter.step(None, None, None, None)
     found = meter.found(forwards=6)
     assert found is not None
-    assert (found.step_bytes, found.vae_bytes, found.forward_s) == (360, 80, 1.0)
+    assert (found.before_bytes, found.step_bytes, found.vae_bytes, found.forward_s) == (100, 460, 180, 1.0)
     assert Meter(Counting(), gauge).found(forwards=2) is None
 
 
@@ -259,7 +259,7 @@ def test_what_it_weighs_is_read_from_headers(model: Model) -> None:
     assert on_gpu.parameters == count["transformer"]
     assert 0.5 < on_gpu.text / (2 * count["text"]) <= 1.5
     assert on_gpu.attention == (3 + 2) * 24
-    assert on_gpu.token_bytes == 2 * 24 * (2 + 6)
+    assert on_gpu.token_bytes == 2 * (24 * (2 + 8) + 2 * 32)
     assert without.token_bytes == 2 * on_gpu.token_bytes
 
 

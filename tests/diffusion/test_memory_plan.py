@@ -26,6 +26,7 @@ from secondtake_daemon.engines.diffusion.memory.plan import (
     plan_memory,
     step_flop,
 )
+from secondtake_daemon.engines.diffusion.memory.reading import vace_token_bytes
 from secondtake_daemon.engines.diffusion.settings import adapted
 
 GIB = 1 << 30
@@ -34,18 +35,19 @@ HD = Pixels(area_px=1280 * 720, longest=81)
 CROP = Box(0, 0, 1920, 1088)
 
 
-def vace(billions: float, *, width: int, layers: int, hints: int, experts: int = 1) -> Weights:
+def vace(billions: float, *, width: int, ffn: int, layers: int, hints: int, experts: int = 1) -> Weights:
     """A model of Wan's kind on a GPU, with UMT5-XXL and its VAE."""
     return Weights(
         denoisers=(int(billions * 2e9),) * experts, rest=508_000_000, text=13_460_000_000, width_bytes=2,
-        parameters=int(billions * 1e9), attention=(layers + hints) * width, token_bytes=2 * width * (hints + 6),
+        parameters=int(billions * 1e9), attention=(layers + hints) * width,
+        token_bytes=vace_token_bytes(width=width, ffn=ffn, hints=hints),
         vae_px_bytes=21_000, token_px=16, every=4, stride_px=16, head=8, tail=9,
     )  # fmt: skip
 
 
-SMALL = vace(2.15, width=1536, layers=30, hints=15)
-LARGE = vace(17.34, width=5120, layers=40, hints=8)
-TWO = vace(17.34, width=5120, layers=40, hints=8, experts=2)
+SMALL = vace(2.15, width=1536, ffn=8960, layers=30, hints=15)
+LARGE = vace(17.34, width=5120, ffn=13824, layers=40, hints=8)
+TWO = vace(17.34, width=5120, ffn=13824, layers=40, hints=8, experts=2)
 
 
 def gpu(gib: float, *, free_gib: float | None = None, ram_gib: float = 128, tflops: float = 120) -> Machine:
@@ -188,7 +190,9 @@ def test_below_a_level_and_below_a_way() -> None:
     with pytest.raises(GpuMemory):
         plan_memory(LARGE, want, machine, best=BEST, fixed=BEST, after_way=Way.STREAM)
     lower = plan_memory(LARGE, want, machine, best=BEST, after_level=first.level)
-    assert lower.level == first.level + 1
+    least = plan_memory(LARGE, want, machine, best=BEST, fixed=BEST, after_way=Way.OFFLOAD)
+    assert lower.level > first.level
+    assert lower.working_bytes < least.working_bytes, "what needs as much would run out again"
     with pytest.raises(GpuMemory):
         plan_memory(LARGE, want, machine, best=BEST, after_level=len(levels(BEST, LARGE)))
 

@@ -32,7 +32,7 @@ def panned() -> ArrayShot:
 
 def test_card_says_what_it_can() -> None:
     painted = frozenset({Operation.MODIFY, Operation.REPLACE, Operation.RESTYLE})
-    assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "4", painted | {Operation.REMOVE})
+    assert (CARD.name, CARD.version, CARD.operations) == ("temporal", "5", painted | {Operation.REMOVE})
     assert CARD.needs_painted == painted
     assert CARD.deterministic and CARD.sees_shot and CARD.says_how
     assert TemporalEngine().card is CARD

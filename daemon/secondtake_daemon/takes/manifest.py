@@ -20,6 +20,7 @@ __all__ = [
     "EngineUsed",
     "Manifest",
     "MatteUsed",
+    "ModelUsed",
     "MotionUsed",
     "PlateUsed",
     "ReferenceUsed",
@@ -38,11 +39,24 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     pass
 
 
+class ModelUsed(_Record, frozen=True, kw_only=True):
+    """Weights that an engine worked with."""
+
+    name: str
+    licence: str
+    hub: str = ""
+    """owner/name@commit, if it was fetched from a hub."""
+    files: dict[str, str]
+    """SHA-256 of each file, by its path in the model's folder."""
+
+
 class EngineUsed(_Record, frozen=True, kw_only=True):
     """Which engine made the patches."""
 
     name: str
     version: str
+    models: tuple[ModelUsed, ...] = ()
+    """More than one for a recipe, none for an engine without weights."""
 
 
 class PlateUsed(_Record, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from secondtake_daemon.engines.diffusion.memory import device
 from secondtake_daemon.engines.diffusion.memory.placing import Layout, lay_out
 from secondtake_daemon.engines.diffusion.whole import check_whole
 
-__all__ = ["Source", "borrowed", "drop", "pipeline"]
+__all__ = ["Source", "borrowed", "drop", "pipeline", "tidy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,14 @@ def borrowed(source: Source, layout: Layout) -> Iterator[Any]:
     finally:
         pipe = None
         device.here().empty()
+
+
+def tidy() -> None:
+    """Give back what a run that was stopped left behind; the pipeline stays."""
+    forget = getattr(getattr(_HELD.pipe, "vae", None), "clear_cache", None)
+    if forget is not None:
+        forget()
+    device.here().empty()
 
 
 def drop() -> None:

@@ -68,7 +68,7 @@ FAMILY = Family(
     removal_prompt="Remove what stands in the foreground and show only the background behind it.",
     denoisers=("transformer",),
     token_px=16,
-    activation_bytes=100_000,
+    activation_bytes=170_000,
     vae_px_bytes=3_400,
     has_tiles=False,
     text=Text(parts=("text_encoder", "tokenizer"), read=read, has_negative=False),

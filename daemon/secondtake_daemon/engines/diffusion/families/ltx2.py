@@ -97,7 +97,7 @@ LTX_2 = Family(
     removal_prompt="Only the background, as it goes on behind: the same place, light and grain, and nobody there.",
     denoisers=("transformer",),
     token_px=32,
-    activation_bytes=50_000,
+    activation_bytes=390_000,
     vae_px_bytes=0,
     vae_frame_bytes=190,
     text=Text(parts=("text_encoder",), read=read),

@@ -78,7 +78,7 @@ FAMILY = Family(
     removal_prompt="Only the background, as it goes on behind: the same place, light and grain, and nobody there.",
     denoisers=("transformer", "transformer_2"),
     token_px=16,
-    activation_bytes=140_000,
+    activation_bytes=220_000,
     text=Text(parts=("text_encoder", "tokenizer"), read=read),
     checkpoints=(
         Checkpoint(

@@ -24,7 +24,7 @@ from secondtake_daemon.engines.diffusion.memory.fit import Task, note_of
 from secondtake_daemon.engines.diffusion.memory.ladder import Rung, State, down, load_state, save_state, state_file
 from secondtake_daemon.engines.diffusion.memory.metering import Meter
 from secondtake_daemon.engines.diffusion.memory.placing import Layout, cut_in_tiles
-from secondtake_daemon.engines.diffusion.memory.plan import Plan, Way, step_flop, tokens_of, vae_bytes
+from secondtake_daemon.engines.diffusion.memory.plan import Plan, Way, held_bytes, step_flop, tokens_of, vae_bytes
 from secondtake_daemon.engines.diffusion.memory.prompts import Prompt, Prompts
 from secondtake_daemon.engines.diffusion.memory.reading import best_pixels
 from secondtake_daemon.engines.diffusion.tap import Observer, observed
@@ -176,11 +176,16 @@ class Holding:
         )
 
     def _planned(self) -> Plan:
-        return self._task.plan(fixed=self._state.pixels, way=self._state.way)
+        """In the form that was decided; where it turned out meanwhile that it can't fit, the job is planned anew."""
+        try:
+            return self._task.plan(fixed=self._state.pixels, way=self._state.way)
+        except GpuMemory as error:
+            save_state(self._file, structs.replace(self._state, after=self._state.level))
+            raise Replan(error.message, remedy=error.remedy) from error
 
     def _down(self, what: str) -> None:
         """One rung. Returns if the work is to be done again."""
-        device.here().empty()
+        pipes.tidy()
         lower = self._lower()
         rung, state = down(
             self._state, has_gpu=self._task.machine.has_gpu, now=self.plan.way, lower=lower.way if lower else None
@@ -216,14 +221,14 @@ class Holding:
         found = meter.found(forwards=self._task.asked.forwards)
         if found is None or tokens < measured.LEAST_TOKENS:
             return
-        side = plan.pixels.tile_px
-        seen = min(width * height, side * side) if side else width * height
-        guessed = vae_bytes(weights, seen_px=seen, length=length)
+        area = width * height
+        held, coded = held_bytes(weights, plan.pixels, plan.way, frames_px=area * length)
+        guessed = vae_bytes(weights, plan.pixels, area_px=area)
         step = measured.Step(
             tokens=tokens,
-            token_bytes=max(found.step_bytes, 0) / tokens,
+            token_bytes=(found.step_bytes - max(found.before_bytes, held)) / tokens,
             flops=step_flop(weights, tokens) / found.forward_s,
-            vae_scale=max(found.vae_bytes / guessed, 0.05) if guessed else 1.0,
+            vae_scale=(found.vae_bytes - max(found.before_bytes, coded)) / guessed if guessed else 1.0,
         )
         measured.keep(self._job.kept, self._task.key, step)
 

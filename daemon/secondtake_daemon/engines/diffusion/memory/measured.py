@@ -35,7 +35,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def makes_sense(self) -> bool:
         """False for what no machine can have measured."""
-        return self.tokens > 0 and 0 < self.token_bytes < 1e9 and 0 < self.flops < 1e18 and 0 < self.vae_scale < 100
+        return self.tokens > 0 and 1 < self.token_bytes < 1e9 and 0 < self.flops < 1e18 and 0.05 < self.vae_scale < 20
 
     def measured(self) -> Measured:
         """For the plan."""

@@ -19,10 +19,14 @@ _STEP = "step"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Of one run, over what was held when it began."""
+    """Of one run: bytes that were held, weights and all."""
 
+    before_bytes: int
+    """When it began."""
     step_bytes: int
+    """At most, while it denoised."""
     vae_bytes: int
+    """At most, while its VAE worked."""
     forward_s: float
     """Of one run of a denoiser."""
 
@@ -60,8 +64,9 @@ class Meter:
         apart = [after - before for before, after in pairwise(self._taken)]
         each = max(forwards / len(self._taken), 1.0)
         return Found(
-            step_bytes=self._most[_STEP] - self._base,
-            vae_bytes=self._most["vae"] - self._base,
+            before_bytes=self._base,
+            step_bytes=self._most[_STEP],
+            vae_bytes=self._most["vae"],
             forward_s=max(median(apart) / each, 1e-6),
         )
 

@@ -170,6 +170,8 @@ class Plan:
     windows: int
     memory_bytes: int
     """Of the GPU, or of RAM on a machine without one: the predicted peak."""
+    working_bytes: int
+    """The same without reading the text, which goes through the GPU in blocks where it must."""
     ram_bytes: int
     """Weights that wait in RAM."""
     seconds: float
@@ -205,9 +207,15 @@ def plan_memory(
     for level, pixels in chosen:
         plans = list(_plans(weights, asked, machine, pixels, level=level, is_measured=measured is not None))
         if level <= after_level:  # what needs no less than this would run out of memory again
-            most = min([most, *(plan.memory_bytes - 1 for plan in plans)])
+            most = min([most, *(plan.working_bytes - 1 for plan in plans)])
             continue
-        plans = [plan for plan in plans if plan.memory_bytes <= most and (after_way is None or plan.way > after_way)]
+        plans = [
+            plan
+            for plan in plans
+            if plan.working_bytes <= most
+            and plan.memory_bytes <= machine.most_bytes
+            and (after_way is None or plan.way > after_way)
+        ]
         if plans:
             fits = [plan for plan in plans if plan.memory_bytes <= machine.now_bytes]
             return fits[0] if fits else replace(min(plans, key=lambda plan: plan.memory_bytes), waits=True)
@@ -249,6 +257,7 @@ def _plans(
     for way in Way if machine.has_gpu else (Way.RESIDENT,):
         if way is not Way.RESIDENT and ram > machine.ram_bytes * _RAM_SHARE:
             continue
+        working = _peak_bytes(weights, canvas, pixels, way)
         yield Plan(
             pixels=pixels,
             level=level,
@@ -257,7 +266,8 @@ def _plans(
             height=canvas.height,
             length=pixels.longest,
             windows=-(-asked.frames // own),
-            memory_bytes=max(_peak_bytes(weights, canvas, pixels, way), _text_bytes(weights, machine)),
+            memory_bytes=max(working, _text_bytes(weights, machine)),
+            working_bytes=working,
             ram_bytes=0 if way is Way.RESIDENT else ram,
             seconds=_seconds(weights, asked, machine, canvas, pixels, way),
             waits=False,
@@ -274,20 +284,25 @@ def _text_bytes(weights: Weights, machine: Machine) -> int:
 def _peak_bytes(weights: Weights, canvas: Canvas, pixels: Pixels, way: Way) -> int:
     """Of denoising and of the VAE, the larger."""
     area = canvas.width * canvas.height
+    denoising, coding = held_bytes(weights, pixels, way, frames_px=area * pixels.longest)
+    return max(
+        denoising + _tokens(weights, canvas, pixels) * weights.token_bytes,
+        coding + vae_bytes(weights, pixels, area_px=area),
+    )
+
+
+def held_bytes(weights: Weights, pixels: Pixels, way: Way, *, frames_px: int) -> tuple[int, int]:
+    """What is on the device besides activations, while it denoises and while the VAE works: weights and the clip.
+
+    frames_px: pixels of all frames of a rendering.
+    """
     denoisers = [_stored(each, weights, pixels) for each in weights.denoisers]
-    on_device = {
+    denoising, coding = {
         Way.RESIDENT: (sum(denoisers) + weights.rest,) * 2,
         Way.OFFLOAD: (max(denoisers), weights.rest),
         Way.STREAM: (int(max(denoisers) * _BLOCKS_SHARE) + weights.rest, weights.rest),
-    }
-    denoising, coding = on_device[way]
-    frames = area * pixels.longest
-    seen = min(area, pixels.tile_px**2) if pixels.tile_px else area
-    tokens = _tokens(weights, canvas, pixels)
-    return max(
-        denoising + tokens * weights.token_bytes + frames * _RESIDENT_CLIP_BYTES,
-        coding + vae_bytes(weights, seen_px=seen, length=pixels.longest) + frames * _CODED_CLIP_BYTES,
-    )
+    }[way]
+    return denoising + frames_px * _RESIDENT_CLIP_BYTES, coding + frames_px * _CODED_CLIP_BYTES
 
 
 def _ram_bytes(weights: Weights, pixels: Pixels) -> int:
@@ -315,9 +330,10 @@ def _seconds(weights: Weights, asked: Asked, machine: Machine, canvas: Canvas, p
     return load_s + windows * (asked.forwards * forward_s + coded_s + swap_s)
 
 
-def vae_bytes(weights: Weights, *, seen_px: int, length: int) -> int:
-    """While it runs, the clip aside. seen_px: pixels that it sees at once."""
-    return seen_px * (weights.vae_px_bytes + length * weights.vae_frame_bytes)
+def vae_bytes(weights: Weights, pixels: Pixels, *, area_px: int) -> int:
+    """Activations of the VAE while it runs, on a canvas of so many pixels."""
+    seen_px = min(area_px, pixels.tile_px**2) if pixels.tile_px else area_px
+    return seen_px * (weights.vae_px_bytes + pixels.longest * weights.vae_frame_bytes)
 
 
 def step_flop(weights: Weights, tokens: int) -> float:

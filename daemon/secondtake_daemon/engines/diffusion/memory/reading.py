@@ -12,13 +12,12 @@ from secondtake_daemon.engines.diffusion.memory.plan import FULL, Pixels, Weight
 from secondtake_daemon.models.shelf import Model
 from secondtake_daemon.models.weights import count_parameters
 
-__all__ = ["best_pixels", "read_weights"]
+__all__ = ["best_pixels", "read_weights", "vace_token_bytes"]
 
 _WEIGHTS = ".safetensors"
 _VAE = "vae"
 _VAE_BYTES = 4
-_ACTIVE_STATES = 6
-"""States as wide as the model that are alive at once in a block, besides VACE's hints; traced."""
+_ACTIVE_STATES = 8
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -28,6 +27,7 @@ class _Config(msgspec.Struct, frozen=True):
     num_single_layers: int = 0
     num_attention_heads: int = 0
     attention_head_dim: int = 0
+    ffn_dim: int = 0
     vace_layers: tuple[int, ...] | None = None
 
     @property
@@ -98,8 +98,13 @@ def _config(folder: Path, denoisers: list[str]) -> _Config:
         return _Config()  # then the family's own estimate is all there is
 
 
+def vace_token_bytes(*, width: int, ffn: int, hints: int) -> int:
+    """Of a token while VACE denoises, in 16-bit numbers: every hint stays alive until its block has run, and at the
+    peak eight more states and the two of a feed-forward layer are. Tracing finds 5 to 8 % less."""
+    return 2 * (width * (hints + _ACTIVE_STATES) + 2 * ffn)
+
+
 def _token_bytes(family: Family, config: _Config) -> int:
-    """Of 16-bit numbers. VACE keeps every hint alive until its block has run."""
     if config.vace_layers is not None and config.width:
-        return 2 * config.width * (len(config.vace_layers) + _ACTIVE_STATES)
+        return vace_token_bytes(width=config.width, ffn=config.ffn_dim, hints=len(config.vace_layers))
     return family.activation_bytes

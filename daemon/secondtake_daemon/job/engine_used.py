@@ -1,0 +1,23 @@
+"""What a take says of its engine: the card's name and version, and every file of the models behind it."""
+
+from __future__ import annotations
+
+from secondtake_daemon.engines.card import Card
+from secondtake_daemon.takes.manifest import EngineUsed, ModelUsed
+
+__all__ = ["engine_used"]
+
+
+def engine_used(card: Card) -> EngineUsed:
+    """The record of an engine; of a recipe with the models of all its steps."""
+    models = [each.model for each in card.steps or (card,) if each.model is not None]
+    used = (
+        ModelUsed(
+            name=model.name,
+            licence=model.licence,
+            hub=model.hub,
+            files={file.path: file.sha256 for file in model.files},
+        )
+        for model in models
+    )
+    return EngineUsed(name=card.name, version=card.version, models=tuple(used))
