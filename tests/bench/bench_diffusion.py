@@ -76,7 +76,8 @@ def measure(choice: Choice) -> list[Row]:
     names = [name for name in MODELS if name != "tiny" and choice.has(name)]
     if torch.cuda.is_available():
         return [row for name in names for row in _measured(name, CANVASES, steps=3)]
-    return [*_measured("tiny", TINY, steps=4), *(row for name in names for row in _predicted(name))]
+    tiny = _measured("tiny", TINY, steps=4) if choice.has("tiny") else []
+    return [*tiny, *(row for name in names for row in _predicted(name))]
 
 
 def _measured(name: str, canvases: dict[str, tuple[int, int, int]], *, steps: int) -> list[Row]:

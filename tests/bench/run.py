@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ from report import write_tables
 from rows import Choice, Row
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = ("startup", "latency", "io", "memory", "preview", "fidelity", "grain", "carry", "track", "takes")
+BENCHES = ("startup", "latency", "io", "memory", "preview", "fidelity", "grain", "carry", "track", "takes", "diffusion")
 
 
 def main() -> None:
@@ -34,6 +35,9 @@ def main() -> None:
     choice = Choice(only=_words(options.only), seeds=tuple(int(seed) for seed in _words(options.seeds)))
     rows: list[Row] = []
     for name in options.names or BENCHES:
+        if name == "diffusion" and importlib.util.find_spec("torch") is None:
+            print("diffusion: left out, torch is not installed (pip install 'secondtake[diffusion]')", file=sys.stderr)
+            continue
         rows += importlib.import_module(f"bench_{name}").measure(choice)
     _print_table(rows)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
