@@ -164,6 +164,7 @@ def test_the_meter_tells_steps_from_the_vae() -> None:
     found = meter.found(forwards=6)
     assert found is not None
     assert (found.before_bytes, found.step_bytes, found.vae_bytes, found.forward_s) == (100, 460, 180, 1.0)
+    assert found.coded_s == 2.0
     assert Meter(Counting(), gauge).found(forwards=2) is None
 
 

@@ -141,7 +141,7 @@ def test_cancel_while_running_ignored() -> None:
     play = Play()
     play.run_to_started("j")
     play(CancelAsked("j"))
-    play(Tick(), after_s=1.9)
+    play(Tick(), after_s=1.4)
     assert not play.orders
     play(Tick(), after_s=0.2)
     assert play.orders == [KillWorker(1)]

@@ -219,7 +219,7 @@ def _duration(seconds: float | None, basis: str) -> str:
         text = f"{seconds / 60:.0f} min" if seconds < _SOON_S else f"{seconds / 3600:.1f} h"
     told = {
         "measured": "from a step that was measured here",
-        "estimated": "an estimate, good to a factor of two",
+        "estimated": "an estimate: nothing was measured here yet",
         "past takes": "as past takes of this engine took",
     }
     return f"about {text}, {told[basis]}"

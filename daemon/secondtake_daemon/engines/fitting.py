@@ -43,7 +43,7 @@ class Foreseen:
     """Weights that wait there."""
     seconds: float
     is_measured: bool
-    """True if a step was measured here; else it is an estimate, good to a factor of two."""
+    """True if a step was measured here; else it is an estimate from counted operations."""
     waits: bool
     """True if other programs hold memory that it needs."""
     note: str

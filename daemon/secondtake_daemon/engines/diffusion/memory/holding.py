@@ -229,6 +229,7 @@ class Holding:
             token_bytes=(found.step_bytes - max(found.before_bytes, held)) / tokens,
             flops=step_flop(weights, tokens) / found.forward_s,
             vae_scale=(found.vae_bytes - max(found.before_bytes, coded)) / guessed if guessed else 1.0,
+            coded_s_px=found.coded_s / (area * length),
         )
         measured.keep(self._job.kept, self._task.key, step)
 

@@ -31,15 +31,19 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     token_bytes: float
     flops: float
     vae_scale: float = 1.0
+    coded_s_px: float = 0.0
 
     @property
     def makes_sense(self) -> bool:
         """False for what no machine can have measured."""
-        return self.tokens > 0 and 1 < self.token_bytes < 1e9 and 0 < self.flops < 1e18 and 0.05 < self.vae_scale < 20
+        is_step = self.tokens > 0 and 1 < self.token_bytes < 1e9 and 0 < self.flops < 1e18
+        return is_step and 0.05 < self.vae_scale < 20 and 0 <= self.coded_s_px < 1
 
     def measured(self) -> Measured:
         """For the plan."""
-        return Measured(token_bytes=self.token_bytes, flops=self.flops, vae_scale=self.vae_scale)
+        return Measured(
+            token_bytes=self.token_bytes, flops=self.flops, vae_scale=self.vae_scale, coded_s_px=self.coded_s_px
+        )
 
 
 class _Key(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,8 @@ class Found:
     """At most, while its VAE worked."""
     forward_s: float
     """Of one run of a denoiser."""
+    coded_s: float
+    """All but the steps: text, encoding and decoding."""
 
 
 class Meter:
@@ -40,6 +42,7 @@ class Meter:
         self._stage = ""
         self._most = {_STEP: 0, "vae": 0}
         self._taken: list[float] = []
+        self._began = clock()
         device.watch_peak()
 
     def step(self, velocity: Any, timestep: Any, sample: Any, scheduler: Any) -> None:
@@ -62,12 +65,13 @@ class Meter:
         if len(self._taken) < 2:
             return None
         apart = [after - before for before, after in pairwise(self._taken)]
-        each = max(forwards / len(self._taken), 1.0)
+        step_s, each = median(apart), max(forwards / len(self._taken), 1.0)
         return Found(
             before_bytes=self._base,
             step_bytes=self._most[_STEP],
             vae_bytes=self._most["vae"],
-            forward_s=max(median(apart) / each, 1e-6),
+            forward_s=max(step_s / each, 1e-6),
+            coded_s=max(self._clock() - self._began - step_s * len(self._taken), 0.0),
         )
 
     def _look(self) -> None:

@@ -74,6 +74,8 @@ class Machine:
     ram_bytes: int
     flops: float
     """Effective operations a second, as far as the name tells."""
+    coded_s_px: float = 0.0
+    """Seconds of the VAE for each pixel of a frame, where that was measured."""
 
     @property
     def most_bytes(self) -> int:
@@ -153,6 +155,8 @@ class Measured:
     """Operations a second."""
     vae_scale: float = 1.0
     """What the VAE took, of what was estimated."""
+    coded_s_px: float = 0.0
+    """Seconds of encoding and decoding, for each pixel of a frame; 0 was not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +179,7 @@ class Plan:
     ram_bytes: int
     """Weights that wait in RAM."""
     seconds: float
-    """For the shot; within a factor of two before anything was measured."""
+    """For the shot; before anything was measured, from counted operations."""
     waits: bool
     """True if it fits into the machine, but not into what is free now."""
     is_measured: bool
@@ -200,7 +204,7 @@ def plan_memory(
     """
     if measured is not None:
         weights = _as_measured(weights, measured)
-        machine = replace(machine, flops=measured.flops)
+        machine = replace(machine, flops=measured.flops, coded_s_px=measured.coded_s_px)
     known = levels(best, weights)
     chosen = [(known.index(fixed) if fixed in known else 0, fixed)] if fixed is not None else list(enumerate(known))
     most = machine.most_bytes
@@ -252,24 +256,25 @@ def _plans(
 ) -> Iterator[Plan]:
     """One for each way that the machine has, fastest first."""
     canvas = canvas_for(asked.crop, area_px=pixels.area_px, stride_px=weights.stride_px)
-    own = pixels.longest - weights.head - weights.tail
+    windows = -(-asked.frames // (pixels.longest - weights.head - weights.tail))
+    run = replace(pixels, longest=_length(weights, asked, pixels))
     ram = _ram_bytes(weights, pixels)
     for way in Way if machine.has_gpu else (Way.RESIDENT,):
         if way is not Way.RESIDENT and ram > machine.ram_bytes * _RAM_SHARE:
             continue
-        working = _peak_bytes(weights, canvas, pixels, way)
+        working = _peak_bytes(weights, canvas, run, way)
         yield Plan(
             pixels=pixels,
             level=level,
             way=way,
             width=canvas.width,
             height=canvas.height,
-            length=pixels.longest,
-            windows=-(-asked.frames // own),
+            length=run.longest,
+            windows=windows,
             memory_bytes=max(working, _text_bytes(weights, machine)),
             working_bytes=working,
             ram_bytes=0 if way is Way.RESIDENT else ram,
-            seconds=_seconds(weights, asked, machine, canvas, pixels, way),
+            seconds=_seconds(weights, machine, canvas, run, way, windows=windows, forwards=asked.forwards),
             waits=False,
             is_measured=is_measured,
         )
@@ -318,16 +323,24 @@ def _tokens(weights: Weights, canvas: Canvas, pixels: Pixels) -> int:
     return max(each, 1) * ((pixels.longest - 1) // weights.every + 1)
 
 
-def _seconds(weights: Weights, asked: Asked, machine: Machine, canvas: Canvas, pixels: Pixels, way: Way) -> float:
-    windows = -(-asked.frames // (pixels.longest - weights.head - weights.tail))
+def _length(weights: Weights, asked: Asked, pixels: Pixels) -> int:
+    """Frames of a rendering: a shot that is shorter than a window makes it shorter too, by whole latents."""
+    whole = weights.head + asked.frames + weights.tail
+    return min(pixels.longest, whole + -(whole - 1) % weights.every)
+
+
+def _seconds(
+    weights: Weights, machine: Machine, canvas: Canvas, pixels: Pixels, way: Way, *, windows: int, forwards: int
+) -> float:
     moved = sum(_stored(each, weights, pixels) for each in weights.denoisers)
     forward_s = step_flop(weights, _tokens(weights, canvas, pixels)) / machine.flops
     if way is Way.STREAM:
         forward_s = max(forward_s, max(_stored(each, weights, pixels) for each in weights.denoisers) / _LINK_BYTES_S)
-    coded_s = canvas.width * canvas.height * pixels.longest * _VAE_FLOP_PX * _VAE_SLOWER / machine.flops
+    coded_s_px = machine.coded_s_px or _VAE_FLOP_PX * _VAE_SLOWER / machine.flops
+    coded_s = canvas.width * canvas.height * pixels.longest * coded_s_px
     swap_s = (moved + weights.rest) / _LINK_BYTES_S if way is Way.OFFLOAD else 0.0
     load_s = (moved + weights.rest + weights.text) / _DISK_BYTES_S
-    return load_s + windows * (asked.forwards * forward_s + coded_s + swap_s)
+    return load_s + windows * (forwards * forward_s + coded_s + swap_s)
 
 
 def vae_bytes(weights: Weights, pixels: Pixels, *, area_px: int) -> int:
