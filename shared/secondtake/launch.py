@@ -24,6 +24,8 @@ __all__ = ["START_TIMEOUT_S", "Launcher", "daemon_command", "ensure_daemon", "is
 
 START_TIMEOUT_S = 10.0
 _LOOK_S = 0.01
+_KILLED = (-9, -15)
+"""By SIGKILL or SIGTERM: that says nothing of the next one."""
 _ERROR_LOG = "daemon.err"
 _ERROR_LOG_BYTES = 1024 * 1024
 _VERSION = re.compile(r"(\d+(?:\.\d+)*)([-.]?[a-z].*)?")
@@ -123,11 +125,12 @@ class _Attempt:
         threading.Thread(target=self._process.wait, daemon=True, name="daemon reaper").start()
 
     def has_left(self) -> bool:
-        """True if it ended because another daemon was first. Raises DaemonLost if it failed."""
+        """True if another may be started: it ended because one was first, or somebody killed it. Raises DaemonLost if it
+        failed."""
         status = self._process.poll()
         if status is None:
             return False
-        if status != 0:
+        if status not in (0, *_KILLED):
             raise self._failure(status)
         return True
 

@@ -9,11 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from places import Place, wait_for
 
@@ -196,3 +198,23 @@ def test_a_home_below_a_file(ground: Place) -> None:
     with pytest.raises(SecondTakeError) as caught:
         Client.connect(home=ground.root / "file" / "home", timeout_s=2.0)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+def test_one_that_is_killed_while_it_starts(ground: Place) -> None:
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not killed:
+            for child in psutil.Process().children():
+                child.kill()
+                killed.append(child.pid)
+            time.sleep(0.001)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    runtime = ensure_daemon(ground.home)
+    killer.join()
+    assert runtime.pid not in killed
+    with ground.client() as client:
+        assert client.status()

@@ -16,7 +16,7 @@ from secondtake_daemon.cli.doctor_check import Check, Health, amount
 from secondtake_daemon.service.surveyor import free_bytes
 from secondtake_daemon.settings import Settings, load_settings
 
-__all__ = ["clock", "folders", "launcher", "rights", "settings", "space"]
+__all__ = ["clock", "folders", "launcher", "rights", "settings", "settings_or_defaults", "space"]
 
 _SLOW_S = 0.5
 _SKEW_S = 5.0
@@ -73,7 +73,7 @@ def folders(home: Home) -> Iterator[Check]:
 
 def space(home: Home) -> Iterator[Check]:
     """Is there room for jobs?"""
-    least = _settings_or_defaults(home).min_free_bytes
+    least = settings_or_defaults(home).min_free_bytes
     for name, folder in (("data", home.data), ("cache", home.cache)):
         free = free_bytes(folder)
         if free is None:
@@ -129,7 +129,8 @@ def launcher(home: Home) -> Iterator[Check]:
         )
 
 
-def _settings_or_defaults(home: Home) -> Settings:
+def settings_or_defaults(home: Home) -> Settings:
+    """The settings, as far as they can be read."""
     try:
         return load_settings(home.settings_file)
     except UsageError:  # said by its own check

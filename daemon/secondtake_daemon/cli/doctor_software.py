@@ -14,7 +14,8 @@ from pathlib import Path
 from secondtake._version import __version__
 from secondtake.home import Home
 from secondtake_daemon.cli.doctor_check import Check, Health, amount, numbers
-from secondtake_daemon.settings import load_settings, models_folder
+from secondtake_daemon.cli.doctor_home import settings_or_defaults
+from secondtake_daemon.settings import models_folder
 
 __all__ = ["colour", "hosts", "libraries", "memory", "models", "movies", "python", "sandbox", "torch"]
 
@@ -116,7 +117,7 @@ def models(home: Home) -> Iterator[Check]:
     from secondtake_daemon.cli.models import state_of
     from secondtake_daemon.models.shelf import models as installed
 
-    found = installed(models_folder(home, load_settings(home.settings_file)))
+    found = installed(models_folder(home, settings_or_defaults(home)))
     if not found:
         yield Check(name="models", health=Health.OK, found="none is installed; the built-in engine needs none")
     for model in found:
