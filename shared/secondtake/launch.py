@@ -125,7 +125,7 @@ class _Attempt:
         threading.Thread(target=self._process.wait, daemon=True, name="daemon reaper").start()
 
     def has_left(self) -> bool:
-        """True if another may be started: it ended because one was first, or somebody killed it. Raises DaemonLost if it
+        """True if another may be started: it ended because one was first, or was killed. Raises DaemonLost if it
         failed."""
         status = self._process.poll()
         if status is None:
