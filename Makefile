@@ -1,5 +1,5 @@
 # The six commands. Each sets up .venv on first use, with nothing but Python's own venv and pip.
-.PHONY: demo test faults soak check fmt bench package lock clean
+.PHONY: demo test faults soak blender-envs ticks gui-test check fmt bench package lock clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -31,6 +31,15 @@ faults: $(DEV)  ## The long fault runs, 12 minutes; docs/reliability.md.
 
 soak: $(DEV)  ## A quarter of an hour of ordinary work: nothing may grow.
 	@$(BIN)/pytest -q -s -m soak
+
+blender-envs: $(DEV)  ## Real Blenders for tests/blender, into .bpy/; BLENDER="4.2 4.5 5.0 5.2" chooses.
+	@$(BIN)/python tests/blender/environments.py $(BLENDER)
+
+ticks: $(DEV)  ## How long the add-on holds Blender up, on a quiet machine; docs/blender.md.
+	@$(BIN)/pytest -q -s -m timed tests/blender
+
+gui-test: $(DEV)  ## The add-on in a real Blender's window, on a screen of its own; docs/blender.md.
+	@$(BIN)/python tests/blender/gui/run.py $(GUI_ARGS)
 
 check: $(DEV)  ## Format, lint, types, import layers, dependencies.
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make fmt'; exit 1; }

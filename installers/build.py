@@ -1,7 +1,7 @@
 """Build what can be installed, into dist/: `python installers/build.py` (or `make package`).
 
-Today that is the wheel and the source archive of the daemon with its command line and client. The Blender extension
-and the Resolve folder come with those plugins.
+That is the wheel and the source archive of the daemon with its command line and client, and the Blender extension
+(`blender.py`). The Resolve folder comes with that plugin.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 PACKAGES = {"secondtake", "secondtake_daemon"}
-NOT_YET = ("Blender extension", "Resolve folder")
+NOT_YET = ("Resolve folder",)
 
 
 def main() -> int:
@@ -29,6 +29,9 @@ def main() -> int:
         sys.stdout.write(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1e6:.1f} MB\n")
     for wheel in (path for path in made if path.suffix == ".whl"):
         _check_wheel(wheel)
+    extension = subprocess.run([sys.executable, str(ROOT / "installers" / "blender.py")], check=False)
+    if extension.returncode:
+        return extension.returncode
     for name in NOT_YET:
         sys.stdout.write(f"{name}: not built, its plugin is not written yet\n")
     return 0

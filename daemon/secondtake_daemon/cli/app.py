@@ -13,6 +13,7 @@ import typer
 from secondtake._version import __version__
 from secondtake.errors import Cancelled, SecondTakeError, UsageError
 from secondtake_daemon.cli import (
+    bridge,
     cache,
     clients,
     compare,
@@ -85,6 +86,7 @@ def _app() -> typer.Typer:
         "fix": fix.fix,
         "generate": generate.generate,
         "track": track.track,
+        "bridge": bridge.bridge,
         "run": run_edit,
         "takes": takes.takes,
         "show": takes.show,

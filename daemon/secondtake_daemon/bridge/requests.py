@@ -1,0 +1,173 @@
+"""From what a host asks for to a request: on a plate, on a take, or a take said again. As the command line does."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+from msgspec.structs import replace
+
+from secondtake.endpoint import write_private
+from secondtake.errors import BadInput, DiskError, UsageError
+from secondtake.frames import FrameSet
+from secondtake.home import Home, private_folder
+from secondtake.messages import FixRequest, Operation, Reference
+from secondtake_daemon.bridge.questions import Survey
+from secondtake_daemon.images.sequences import shot_name
+from secondtake_daemon.takes import recipe, registry
+from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
+
+__all__ = ["plain_path", "request_of", "require_sendable", "with_handles"]
+
+_JOB_ID = re.compile(r"[0-9a-f]{32}")
+_HANDED_ON = ("operation", "engine", "engine_options", "quality", "seed", "grow_px", "feather_px", "matte_channel")
+_MOST_HANDLES = 10_000
+
+
+def request_of(asked: Survey, home: Home) -> FixRequest:
+    """The request, without handles. Raises UsageError, and BadInput of the kind that fits for the take it names."""
+    named = [name for name in ("plate", "on", "revise") if getattr(asked, name)]
+    if not named or ("on" in named and "revise" in named):
+        raise UsageError(
+            "There is no plate" if not named else "'on' and 'revise' name two things to go on from",
+            remedy="Give a plate, or the take to go on from",
+        )
+    if asked.revise:
+        base = _revising(asked, home)
+    elif asked.on:
+        base = _on_take(asked, home)
+    else:
+        base = _on_plate(asked)
+    out = plain_path("out", asked.out) if asked.out else ""
+    return replace(base, job=asked.job, out=out, **_given(asked, base, home))
+
+
+def require_sendable(request: FixRequest) -> None:
+    """Raise UsageError unless the request can be queued."""
+    if not _JOB_ID.fullmatch(request.job):
+        raise UsageError(f"'{request.job[:80]}' is no job id", remedy="The host makes one of 32 hex digits")
+    if not request.out:
+        raise UsageError("There is no folder for the take", remedy="Give 'out'")
+    if not request.matte:
+        raise UsageError("There is no matte", remedy="Say with 'matte' or 'shapes' what may change")
+
+
+def with_handles(frames: FrameSet, present: FrameSet, handles: tuple[int, int]) -> FrameSet:
+    """The frames, and so many before the first and after the last as the plate has, up to the asked number."""
+    first, last = frames.ranges()[0].first, frames.ranges()[-1].last
+    near = range(first - handles[0], first), range(last + 1, last + 1 + handles[1])
+    there = set(present)
+    return FrameSet([*frames, *(frame for run in near for frame in run if frame in there)])
+
+
+def plain_path(what: str, path: str) -> str:
+    """A path as it can travel. Raises UsageError unless it is absolute."""
+    if not os.path.isabs(path) or "\0" in path:  # noqa: PTH117 — Path() would take away what makes it absolute
+        raise UsageError(f"'{what}' is no absolute path", remedy="Give it from the root", path=path)
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"'{what}' holds bytes that are no UTF-8", remedy="Rename it") from None
+    return os.path.normpath(path)
+
+
+def _on_plate(asked: Survey) -> FixRequest:
+    plate = plain_path("plate", asked.plate)
+    return FixRequest(
+        job="",
+        shot=asked.shot or shot_name(plate),
+        plate=plate,
+        matte="",
+        out="",
+        operation=_usual(asked),
+        frames=_frames(asked),
+        colourspace=asked.colourspace,
+        ocio=_ocio(asked),
+    )
+
+
+def _on_take(asked: Survey, home: Home) -> FixRequest:
+    parent, folder = _take(asked.on, asked, home)
+    return replace(recipe.on_take(parent, folder, frames=_frames(asked)), operation=_usual(asked))
+
+
+def _revising(asked: Survey, home: Home) -> FixRequest:
+    revised, _ = _take(asked.revise, asked, home)
+    base = recipe.revising(revised, instruction=asked.instruction or "")
+    plate = Path(base.plate)
+    if base.parent and not (plate.parent / MANIFEST_NAME).is_file():  # the parent was moved
+        plate = registry.find(home.data / "takes", base.parent).absolute() / plate.name
+    return replace(base, plate=str(plate), frames=_frames(asked) or base.frames)
+
+
+def _take(name: str, asked: Survey, home: Home) -> tuple[Manifest, Path]:
+    folder = registry.find(home.data / "takes", name).absolute()
+    take = load(folder)
+    recipe.require_shot(take, asked.shot)
+    if asked.plate:
+        recipe.require_plate(take, plain_path("plate", asked.plate))
+    if asked.colourspace not in ("", take.plate.colourspace, take.request.colourspace):
+        raise BadInput(
+            f"Take {take.take} is in {take.plate.colourspace}, and what is made from it stays so",
+            remedy="Leave the colour space out, or make another take on the plate",
+        )
+    return take, folder
+
+
+def _given(asked: Survey, base: FixRequest, home: Home) -> dict[str, Any]:
+    """What stands in every kind of request, where it was given, under the names of its fields."""
+    given: dict[str, Any] = {name: getattr(asked, name) for name in _HANDED_ON}
+    given["matte"] = _matte(asked, home)
+    given["motion"] = plain_path("motion", asked.motion) if asked.motion else asked.motion
+    given["aovs"] = tuple(dict.fromkeys(asked.aovs)) if asked.aovs is not None else None
+    given["instruction"] = asked.instruction if not asked.revise else None
+    if asked.references is not None:
+        given["references"] = tuple(map(_reference, asked.references))
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _matte(asked: Survey, home: Home) -> str | None:
+    if bytes(asked.shapes) == b"null":
+        return plain_path("matte", asked.matte) if asked.matte else asked.matte
+    if asked.matte:
+        raise UsageError("'matte' and 'shapes' are both given", remedy="Give one of them")
+    return str(_kept(bytes(asked.shapes), home))
+
+
+def _kept(shapes: bytes, home: Home) -> Path:
+    """Keep the shapes in a file: a take that is replayed later reads them again. Same shapes, same file."""
+    folder = home.data / "shapes"
+    path = folder / f"{blake3(shapes).hexdigest()[:32]}.json"
+    if not path.is_file():
+        home.create()
+        private_folder(folder)
+        try:
+            write_private(path, shapes)
+        except OSError as error:
+            raise DiskError(f"The shapes cannot be written ({error.strerror})", path=path) from error
+    return path
+
+
+def _reference(one: Reference) -> Reference:
+    return replace(one, path=plain_path("references", one.path))
+
+
+def _frames(asked: Survey) -> str:
+    before, after = asked.handles
+    if not (0 <= before <= _MOST_HANDLES and 0 <= after <= _MOST_HANDLES):
+        raise UsageError("The handles are no numbers of frames", remedy=f"Give two from 0 to {_MOST_HANDLES}")
+    return str(FrameSet.parse(asked.frames)) if asked.frames else ""
+
+
+def _ocio(asked: Survey) -> str:
+    source = os.environ.get("OCIO", "") if asked.ocio is None else asked.ocio
+    return source if not source or "://" in source else plain_path("ocio", source)
+
+
+def _usual(asked: Survey) -> Operation:
+    """What is meant if nobody says: somebody who painted a frame wants it carried."""
+    painted = any(one.frame is not None for one in asked.references or ())
+    return Operation.MODIFY if painted else Operation.REMOVE

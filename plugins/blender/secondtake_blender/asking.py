@@ -1,0 +1,190 @@
+"""From what a scene says to a job that can be sent. Reads Blender; alters nothing but what `mark` says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import mattes, ours, plates, records
+from .compat import Rna
+from .host import new_job
+from .live import LiveJob
+from .marks import mark_plate
+from .matte import MatteChoice
+from .orders import Beauty, Order
+from .painting import Painting
+from .paths import absolute_media
+from .place import Place, Target
+from .plate import PlateChoice
+from .plates import Plate
+from .preferences import preferences
+from .previz import choose_previz
+from .refusal import Refusal
+from .settings import settings_of
+from .studio import studio_environment, studio_ocio
+
+__all__ = ["options_of", "prepare_fix", "prepare_previz", "takes_root"]
+
+_DEFAULT_FOLDER = "//takes"
+
+
+def prepare_fix(context: bpy.types.Context) -> LiveJob:
+    """The job that Fix begins. Raises Refusal, and then nothing was altered."""
+    scene = plates.scene_of(context)
+    settings = settings_of(scene)
+    plate, uid = _plate(context, settings)
+    shot = plates.shot_name(plate.choice, settings.shot)
+    params = {**_params(scene, settings, plate.choice), **_base(settings, plate.choice, shot=shot)}
+    orders: list[tuple[str, Order | Painting]] = []
+    if plate.choice.order is not None:
+        orders.append(("plate", plate.choice.order))
+    if settings.base != "REVISE":
+        _add_matte(context, plate, params, orders)
+    return _job(scene, plate, uid, params=params, orders=orders, shot=shot)
+
+
+def prepare_previz(context: bpy.types.Context) -> LiveJob:
+    """The job that Previz begins: the scene is rendered with all its passes, and the picture is restyled by them.
+
+    Raises Refusal, and then nothing was altered.
+    """
+    scene = plates.scene_of(context)
+    settings = settings_of(scene)
+    with studio_environment():
+        previz = choose_previz(scene, beauty=Beauty(settings.beauty))
+    plate = Plate(previz.plate, scene, Target.NODE)
+    shot = plates.shot_name(plate.choice, settings.shot)
+    params = {**_params(scene, settings, plate.choice), **_base_of_plate(plate.choice, shot=shot)}
+    if not any(reference.is_painted for reference in settings.references):
+        params.setdefault("operation", "restyle")
+    orders: list[tuple[str, Order | Painting]] = [("previz", previz.order)]
+    _add_matte(context, plate, params, orders)
+    return _job(scene, plate, "", params=params, orders=orders, shot=shot)
+
+
+def takes_root(scene: bpy.types.Scene, settings: Rna) -> Path:
+    """Where takes of a scene go, absolute. Raises Refusal for a folder relative to a .blend that is not saved."""
+    held = preferences()
+    wanted = settings.folder or (held.takes_folder if held is not None else "") or _DEFAULT_FOLDER
+    if wanted.startswith("//") and not bpy.data.filepath:
+        raise Refusal(
+            "Takes go beside the .blend, and it is not saved yet", remedy="Save it, or choose another folder for takes"
+        )
+    return Path(absolute_media(wanted, owner=scene))
+
+
+def options_of(text: str) -> dict[str, str]:
+    """`name=value name=value` as a mapping. Raises Refusal for anything else."""
+    options = {}
+    for word in text.split():
+        name, sign, value = word.partition("=")
+        if not (name and sign):
+            raise Refusal(f"'{word}' is no option of an engine", remedy="Write name=value")
+        options[name] = value
+    return options
+
+
+def _job(
+    scene: bpy.types.Scene,
+    plate: Plate,
+    uid: str,
+    *,
+    params: dict[str, Any],
+    orders: list[tuple[str, Order | Painting]],
+    shot: str,
+) -> LiveJob:
+    """The job, after all that could be refused; the plate gets its id."""
+    job = new_job()
+    folder = takes_root(scene, settings_of(scene)) / shot / f"take_{job[:8]}"
+    uid, is_new = (uid, False) if uid else mark_plate(plate.thing)
+    place = Place(target=plate.target, plate_uid=uid, choice=plate.choice)
+    return LiveJob(job=job, place=place, folder=str(folder), params=params, orders=orders, marked=is_new)
+
+
+def _add_matte(
+    context: bpy.types.Context, plate: Plate, params: dict[str, Any], orders: list[tuple[str, Order | Painting]]
+) -> None:
+    scene = plates.scene_of(context)
+    settings = settings_of(scene)
+    with studio_environment():
+        matte = mattes.choose_matte(context, scene, settings, plate)
+    params.update(_matte(scene, settings, plate.choice, matte))
+    if isinstance(matte, Painting):
+        orders.append(("matte", matte))
+    elif matte.order is not None:
+        orders.append(("matte", matte.order))
+
+
+def _plate(context: bpy.types.Context, settings: Rna) -> tuple[Plate, str]:
+    """The plate, and its UID if it is that of the take to go on from."""
+    if settings.base == "PLATE":
+        return plates.choose(context), ""
+    record = records.record_of_take(settings.base_take)
+    if record is None:
+        raise Refusal("No take is chosen to go on from", remedy="Choose one in the list, and say On Top or Revise")
+    found = ours.find_strip(record.plate_uid)
+    place = records.place_in(record)
+    return Plate(place.choice, found.strip if found is not None else None, place.target), place.plate_uid
+
+
+def _params(scene: bpy.types.Scene, settings: Rna, choice: PlateChoice) -> dict[str, Any]:
+    params: dict[str, Any] = {
+        "instruction": settings.instruction,
+        "quality": settings.quality,
+        "seed": settings.seed,
+        "engine": settings.engine,
+        "operation": "" if settings.operation == "auto" else settings.operation,
+    }
+    params = {name: value for name, value in params.items() if value != ""}
+    params["ocio"] = studio_ocio()
+    if settings.engine_options:
+        params["engine_options"] = options_of(settings.engine_options)
+    references = [_reference(scene, reference, choice) for reference in settings.references]
+    if references:
+        params["references"] = references
+    return params
+
+
+def _reference(scene: bpy.types.Scene, reference: Rna, choice: PlateChoice) -> dict[str, Any]:
+    path = absolute_media(reference.path, owner=scene)
+    if not reference.is_painted:
+        return {"path": path}
+    if not choice.pairs[0].timeline <= reference.frame <= choice.pairs[-1].timeline:
+        raise Refusal(
+            f"The painted frame {reference.frame} is outside of the plate", remedy="Correct the frame of the reference"
+        )
+    return {"path": path, "frame": choice.number_at(reference.frame)}
+
+
+def _base(settings: Rna, choice: PlateChoice, *, shot: str) -> dict[str, Any]:
+    if settings.base == "REVISE":
+        return {"revise": settings.base_take}
+    if settings.base == "ON":
+        return {"on": settings.base_take, "frames": choice.frames}
+    return _base_of_plate(choice, shot=shot)
+
+
+def _base_of_plate(choice: PlateChoice, *, shot: str) -> dict[str, Any]:
+    base = {"frames": choice.frames, "colourspace": choice.colourspace, "shot": shot}
+    return {**base, "plate": choice.path} if choice.path else base
+
+
+def _matte(scene: bpy.types.Scene, settings: Rna, choice: PlateChoice, matte: MatteChoice | Painting) -> dict[str, Any]:
+    given: dict[str, Any] = {"grow_px": settings.grow_px, "feather_px": settings.feather_px}
+    if settings.matte in ("BOX", "ALL"):
+        shapes = (
+            mattes.box_shapes(scene, tuple(settings.box), choice)
+            if settings.matte == "BOX"
+            else mattes.all_shapes(choice)
+        )
+        return {**given, "shapes": shapes}
+    if isinstance(matte, Painting):
+        return given
+    if matte.channel:
+        given["matte_channel"] = matte.channel
+    if matte.path:
+        given["matte"] = os.fspath(matte.path)
+    return given
