@@ -1,7 +1,7 @@
 """Build what can be installed, into dist/: `python installers/build.py` (or `make package`).
 
 That is the wheel and the source archive of the daemon with its command line and client, and the Blender extension
-(`blender.py`). The Resolve folder comes with that plugin.
+(`blender.py`). The Resolve plugin is copied, not built: `resolve.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 PACKAGES = {"secondtake", "secondtake_daemon"}
-NOT_YET = ("Resolve folder",)
 
 
 def main() -> int:
@@ -32,8 +31,6 @@ def main() -> int:
     extension = subprocess.run([sys.executable, str(ROOT / "installers" / "blender.py")], check=False)
     if extension.returncode:
         return extension.returncode
-    for name in NOT_YET:
-        sys.stdout.write(f"{name}: not built, its plugin is not written yet\n")
     return 0
 
 
