@@ -291,7 +291,7 @@ class Bridge:
         if "event" in said:
             self._hear_event(child, said)
         elif said.get("id") == _HELLO_ID:
-            child.problem = _problem(said.get("error"))
+            child.problem = child.problem or _problem(said.get("error"))
             child.is_greeted = child.problem is None
             child.settled.set()
             self._become(State.READY) if child.is_greeted else child.kill()

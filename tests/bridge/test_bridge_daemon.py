@@ -26,10 +26,10 @@ def test_a_fix_from_status_to_landed_frames(home: Path, tmp_path: Path) -> None:
         assert one.result("status")["daemon"] == "none"
         assert find_daemon(Home.under(home)) is None
         job = new_job()
-        queued = one.result("fix", job=job, **make_shot(tmp_path), **SLOW)
+        queued = one.result("fix", job=job, **make_shot(tmp_path, frames=8), **SLOW)
         assert (queued["job"], queued["out"], queued["host"][:14]) == (job, str(tmp_path / "out"), "test/1 tests/1")
         done = one.wait_for(job, "done")["job"]
-        assert done["result"]["frames"] == [1001, 1002, 1003, 1004]
+        assert done["result"]["frames"] == list(range(1001, 1009))
         assert done["result"]["proof"]["outside_changed"] == 0
         events = one.events_of(job)
         landed = [frame for event in events for frame in event["landed"]]
@@ -37,7 +37,7 @@ def test_a_fix_from_status_to_landed_frames(home: Path, tmp_path: Path) -> None:
         assert all(Path(frame["path"]).is_file() for frame in landed)
         assert any(event["landed"] for event in events[:-1]), "no frame was shown before the end"
         running = [event["job"] for event in events if event["job"]["state"] == "running"]
-        assert {one["total"] for one in running if one["phase"] == "render"} == {4}
+        assert {one["total"] for one in running if one["phase"] == "render"} == {8}
         assert one.result("status")["daemon"] == "running"
         assert [card["name"] for card in one.result("engines")["engines"]] == ["temporal", "standin"]
         listed = one.result("jobs")["jobs"]
