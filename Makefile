@@ -39,7 +39,7 @@ ticks: $(DEV)  ## How long the add-on holds Blender up, on a quiet machine; docs
 	@$(BIN)/pytest -q -s -m timed tests/blender
 
 gui-test: $(DEV)  ## The add-on in a real Blender's window, on a screen of its own; docs/blender.md.
-	@$(BIN)/python tests/blender/gui/run.py $(GUI_ARGS)
+	@$(BIN)/python tests/blender/gui/window.py $(GUI_ARGS)
 
 check: $(DEV)  ## Format, lint, types, import layers, dependencies.
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make fmt'; exit 1; }

@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_no_file_is_long() -> None:
         str(path.relative_to(ROOT)): lines for path in ALL if (lines := len(path.read_text().splitlines())) > MOST_LINES
     }
     assert long == {}
+
+
+def test_what_tests_import_by_name_has_a_name_of_its_own() -> None:
+    """One process runs tests of many folders, and the first `shots` it imported would be everybody's."""
+    helpers = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith(("test_", "__", "conftest"))]
+    names = Counter(path.stem for path in helpers)
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_no_function_is_long() -> None:

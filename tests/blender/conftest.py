@@ -57,7 +57,7 @@ def _runner(version: str, tmp_path: Path) -> Check:
             environments.python_of(version),
             "-W",
             "error",
-            FOLDER / "inside" / "run.py",
+            FOLDER / "inside" / "session.py",
             module,
             check,
             tmp_path,

@@ -89,11 +89,11 @@ def test_handles_on_and_revise_and_shapes(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_is_killed_comes_back_and_no_job_is_lost(home: Path, tmp_path: Path) -> None:
-    shot = make_shot(tmp_path)
+    shot = make_shot(tmp_path, frames=12)
     with host() as one:
         job = new_job()
         one.result("fix", job=job, **shot, **SLOW)
-        one.wait(lambda line: bool(line.get("landed")))
+        one.wait(lambda line: bool(line.get("landed")) and line["job"]["state"] == "running")
         runtime = find_daemon(Home.under(home))
         assert runtime is not None
         os.kill(runtime.pid, signal.SIGKILL)

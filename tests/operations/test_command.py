@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shots import write_plate
+from in_process import write_plate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "diffusion"))
 from studio import Ran, command

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import OpenEXR
 import pytest
+from in_process import HEIGHT, WIDTH, Silent, Studio, write_depth
 from numpy.typing import NDArray
-from shots import HEIGHT, WIDTH, Silent, Studio, write_depth
 
 from secondtake.boxes import Box
 from secondtake.messages import ControlKind, Operation

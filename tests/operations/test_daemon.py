@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shots import header, planes, write_depth, write_picture, write_plate
+from in_process import header, planes, write_depth, write_picture, write_plate
 
 from secondtake_daemon.takes.manifest import load
 

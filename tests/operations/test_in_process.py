@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 from exr_shots import Layout, write_shot
-from shots import HEIGHT, WIDTH, Studio, header, planes, write_depth, write_picture, write_plate
+from in_process import HEIGHT, WIDTH, Studio, header, planes, write_depth, write_picture, write_plate
 
 from secondtake.errors import BadInput, SecondTakeError
 from secondtake.messages import ControlKind, Operation, Reference

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shots import HEIGHT, WIDTH, Studio, planes, write_depth, write_picture, write_plate
+from in_process import HEIGHT, WIDTH, Studio, planes, write_depth, write_picture, write_plate
 
 from secondtake.messages import ControlKind, FixResult, Operation, Reference
 from secondtake_daemon.takes.manifest import load

@@ -10,7 +10,7 @@ import OpenEXR
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shots import header, planes, write_plate
+from in_process import header, planes, write_plate
 
 from secondtake.errors import BadInput
 from secondtake.frames import FrameSet

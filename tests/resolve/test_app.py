@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scenes import shot_scene
+from desk import shot_scene
 from standin.world import World
 from test_child_pythons import SHAPES, installer
 

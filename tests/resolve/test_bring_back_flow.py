@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scenes import JOB, Desk, file_matte, make_host, make_making, shot_scene, take_files
+from desk import JOB, Desk, file_matte, make_host, make_making, shot_scene, take_files
 from standin.model_timeline import Item, Timeline
 from standin.spec import Contract
 from standin.world import World

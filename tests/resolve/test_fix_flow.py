@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scenes import JOB, Desk, file_matte, make_making, shot_scene
+from desk import JOB, Desk, file_matte, make_making, shot_scene
 from standin.world import World
 
 from secondtake_resolve.clip import Route

@@ -95,7 +95,7 @@ def _parameters(found: ModelFolder) -> int:
 
 
 def _said(folder: Path) -> str:
-    """The licence that a model's page names in its head (https://huggingface.co/docs/hub/model-cards)."""
+    """The licence that a model's page names in its head, as model cards do."""
     try:
         with (folder / "README.md").open(encoding="utf-8", errors="replace") as page:
             head = _HEAD.match(page.read(_MOST_PAGE_BYTES))

@@ -1,7 +1,7 @@
 """Is a file what it must be: weights as safetensors, told by their content and not by their name.
 
-safetensors: eight bytes with the length of a JSON header, the header, then the tensors without gaps
-(https://huggingface.co/docs/safetensors). A pickle can run anything when it is opened, so none is ever opened.
+safetensors: eight bytes with the length of a JSON header, the header, then the tensors without gaps (the format's own
+description, in the README of the safetensors project). A pickle can run anything when it is opened, so none ever is.
 """
 
 from __future__ import annotations

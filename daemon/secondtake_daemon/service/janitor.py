@@ -62,6 +62,7 @@ class Janitor:
         self._tasks.put(None)
         if self._thread is not None:
             self._thread.join(1.0)
+        self.inbox.unbind(_INBOX)  # a closed socket keeps its name until libzmq reaps it
         self.inbox.close(linger=0)
 
     def _work(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs one check in a Blender, with an empty scene and no add-on enabled: run.py MODULE CHECK FOLDER [ARGUMENTS]."""
+"""Runs one check in a Blender, with an empty scene and no add-on: session.py MODULE CHECK FOLDER [ARGUMENTS]."""
 
 import importlib
 import sys

@@ -1,6 +1,6 @@
 """Show the extension in a Blender with a window, on a screen that nobody sees: `make gui-test`.
 
-    python tests/blender/gui/run.py BLENDER [--chroot FOLDER] [--pictures FOLDER]
+    python tests/blender/gui/window.py BLENDER [--chroot FOLDER] [--pictures FOLDER]
 
 BLENDER is a program of Blender 5.0 or later; with --chroot it lies in that folder, such as one made of Debian sid by
 mmdebstrap with the packages blender, libgl1, libegl1, libgl1-mesa-dri and fonts-dejavu-core. Needs Xvfb, xdotool and
