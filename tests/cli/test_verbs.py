@@ -55,6 +55,18 @@ def test_help_names_every_verb(secondtake: Command) -> None:
         assert "--json" in secondtake(verb, "--help").out
 
 
+def test_a_pattern_that_the_shell_spelt_out(arguments: list[str], secondtake: Command, tmp_path: Path) -> None:
+    plate = Path(arguments[1])
+    files = sorted(map(str, plate.parent.glob("*.exr")))
+    assert len(files) == 3
+    spelt = secondtake("fix", *files, *arguments[2:])
+    assert spelt.status == 2
+    assert spelt.err == f"secondtake: The shell made 3 names of one sequence. Write it so. {plate}\n"
+    quoted = secondtake("fix", str(plate).replace("####", "*"), *arguments[2:])
+    assert "Write the frame number as ####." in quoted.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -33,6 +33,7 @@ from secondtake_daemon.cli import (
 )
 from secondtake_daemon.cli.output import Answer, Output, give_up_pipe
 from secondtake_daemon.cli.run import run as run_edit
+from secondtake_daemon.cli.spelt_out import spelt_out
 
 __all__ = ["run"]
 
@@ -61,7 +62,8 @@ def run(arguments: Sequence[str]) -> int:
         output.failure(error)
         return error.exit_status
     except _UsageError as error:
-        return _failed(output, UsageError(_text(error), remedy="`secondtake --help` lists what there is"), error)
+        misused = UsageError(_text(error), remedy="`secondtake --help` lists what there is")
+        return _failed(output, spelt_out(rest) or misused, error)
     except (KeyboardInterrupt, typer.Abort) as error:
         return _failed(output, Cancelled("Interrupted"), error)
     except BrokenPipeError:

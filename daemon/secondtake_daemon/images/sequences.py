@@ -86,7 +86,8 @@ def find(name: str) -> Sequence:
         raise BadInput("This is a folder, not a sequence", remedy="Name the frames, as sh010.####.exr", path=path)
     readings = _readings(path.name)
     if not readings:
-        raise MissingFrames("There is no such file", remedy="Check the name", path=path)
+        remedy = "Write the frame number as ####" if "*" in path.name else "Check the name"
+        raise MissingFrames("There is no such file", remedy=remedy, path=path)
     listing = _listing(path.parent)
     for reading in readings:
         sequence = _match(path, reading, listing)
