@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.camera import apply, fit_affine, fit_best, fit_homography, is_sound
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Mask, Matrix, Points
 from secondtake_daemon.engines.temporal.tracks import follow, shared
 
@@ -31,22 +32,18 @@ class Aligner:
 
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
-        self._found: dict[tuple[int, int, int], Matrix] = {}
+        self._fits = Kept(self._fit, most=_CACHED_PAIRS)
 
     def motion(self, *, layer: int, target: int, source: int) -> Matrix | None:
         """3×3 from target to source; None when it makes no sense."""
-        key = (layer, target, source)
-        if key not in self._found:
-            if len(self._found) >= _CACHED_PAIRS:
-                self._found.clear()
-            self._found[key] = self._fit(layer, target, source)
-        matrix = self._found[key]
+        matrix = self._fits((layer, target, source))
         grid = self._analysis.grid
         if not is_sound(matrix, grid.proxy_width, grid.proxy_height):
             return None
         return grid.on_plate(matrix)
 
-    def _fit(self, layer: int, target: int, source: int) -> Matrix:
+    def _fit(self, pair: tuple[int, int, int]) -> Matrix:
+        layer, target, source = pair
         chained = self._analysis.layers.chained(layer, target, source)
         if layer > 0:
             chained = self._from_tracks(layer, target, source, chained)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,6 +18,7 @@ from secondtake_daemon.engines.temporal.carry_place import enlarged, positions, 
 from secondtake_daemon.engines.temporal.correspond import Answers, Correspondence
 from secondtake_daemon.engines.temporal.flows import Field, Flows, sample
 from secondtake_daemon.engines.temporal.given import Given
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Plane
 from secondtake_daemon.engines.temporal.light import Light, light_between
 from secondtake_daemon.engines.temporal.small import read_small
@@ -87,20 +87,17 @@ class Viewer:
         flows = Flows(analysis, step=step)
         self._correspondence = Correspondence(analysis=analysis, flows=flows, given=given, step=step)
         self.references = tuple(shot.frames.index(frame) for frame in shot.references)
-        self._painted: OrderedDict[int, Painted | None] = OrderedDict()
-        self._cleaned: OrderedDict[int, Painted | None] = OrderedDict()
-        self._smalls: OrderedDict[int, Colour] = OrderedDict()
-        self._usual: dict[int, Usual] = {}
+        self.read = Kept(self._read, most=_MOST_REFERENCES)
+        """By index: a painted frame; None if it does not differ from its plate."""
+        self.usual = Kept(self._measured, most=max(len(self.references), 1))
+        """By index: what is usual between a painted frame and the frame beside it."""
+        self.cleaned = Kept(self._clean, most=_MOST_REFERENCES)
+        """By index: a painted frame with less of its grain; its neighbours show the same surface without it."""
+        self._small = Kept(self._shrunk, most=_SMALLS)
 
-    def read(self, index: int) -> Painted | None:
-        """A painted frame; None if it does not differ from its plate."""
-        if index not in self._painted:
-            gain = self._study.analysis.level.gain
-            self._painted[index] = read_painted(shot=self._shot, index=index, gain=gain, transfer=self._transfer)
-            if len(self._painted) > _MOST_REFERENCES:
-                self._painted.popitem(last=False)
-        self._painted.move_to_end(index)
-        return self._painted[index]
+    def _read(self, index: int) -> Painted | None:
+        gain = self._study.analysis.level.gain
+        return read_painted(shot=self._shot, index=index, gain=gain, transfer=self._transfer)
 
     def small_mask(self, mask: Mask) -> Plane:
         """Coverage at the size of the matching pictures, of a mask of the frame."""
@@ -137,12 +134,6 @@ class Viewer:
         near.sort(key=lambda one: (abs(one - index), one))
         return list(islice((one for one in near if self.read(one) is not None), _MOST_REFERENCES))
 
-    def usual(self, index: int) -> Usual:
-        """Between a painted frame and the frame beside it."""
-        if index not in self._usual:
-            self._usual[index] = self._measured(index)
-        return self._usual[index]
-
     def _view(self, index: int, reference: int, answers: Answers, place: int, wanted: Plane, left: Plane) -> View:
         """left: what no view before this one knows."""
         self._step()
@@ -168,15 +159,6 @@ class Viewer:
             noise=self._study.analysis.noise,
             scale=self._study.analysis.grid.proxy_width / 480,
         )
-
-    def cleaned(self, index: int) -> Painted | None:
-        """A painted frame, with less of its grain: what its neighbours show of the same surface does not have it."""
-        if index not in self._cleaned:
-            self._cleaned[index] = self._clean(index)
-            if len(self._cleaned) > _MOST_REFERENCES:
-                self._cleaned.popitem(last=False)
-        self._cleaned.move_to_end(index)
-        return self._cleaned[index]
 
     def _measured(self, index: int) -> Usual:
         beside = self._near(index)
@@ -236,15 +218,10 @@ class Viewer:
         error = float(np.median(answers.errors[0][inside]))
         return _Look(box, np.asarray(found * np.exp(gain), np.float32), trust, error)
 
-    def _small(self, index: int) -> Colour:
-        if index not in self._smalls:
-            analysis = self._study.analysis
-            small = read_small(shot=self._study.shot, frame=self._shot.frames[index], grid=analysis.grid)
-            self._smalls[index] = np.asarray(small.pixels * np.float32(analysis.level.gain), np.float32)
-            if len(self._smalls) > _SMALLS:
-                self._smalls.popitem(last=False)
-        self._smalls.move_to_end(index)
-        return self._smalls[index]
+    def _shrunk(self, index: int) -> Colour:
+        analysis = self._study.analysis
+        small = read_small(shot=self._study.shot, frame=self._shot.frames[index], grid=analysis.grid)
+        return np.asarray(small.pixels * np.float32(analysis.level.gain), np.float32)
 
 
 def _spanned(to: NDArray[np.float32]) -> Box:

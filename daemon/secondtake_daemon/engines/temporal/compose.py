@@ -14,6 +14,7 @@ from secondtake_daemon.engines.grain import Grain, regrain
 from secondtake_daemon.engines.temporal.align import source_box, warp
 from secondtake_daemon.engines.temporal.core import Mean, invent, spatial_fill
 from secondtake_daemon.engines.temporal.fill import Background, Filler, hole_boxes
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask, Matrix, Plane, Preset, largest
 from secondtake_daemon.engines.temporal.merge import soften
 from secondtake_daemon.engines.temporal.proxy import dilate
@@ -56,13 +57,13 @@ class Composer:
         self._filler = Filler(analysis=study.analysis, reader=self._reader, preset=preset, step=step)
         self._textured = preset.name == "final"
         self._step = step
-        self._keys: dict[int, tuple[KeyPicture, ...]] = {}
-        self._refused = False
+        self._key = Kept(self._made_key, most=max(len(study.keys), 1))
+        self._refused: set[int] = set()
 
     def paint(self, *, out: Colour, known: NDArray[np.uint8], index: int, crop: Box) -> None:
         """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite.
 
-        known: (h, w), gets the `Known` of every pixel that was made.
+        known: (h, w), gets the `Known` of every pixel that was made. Several threads may paint at once.
         """
         gain = np.float32(self._study.analysis.level.gain)
         out[:] = self._reader.crop(index=index, box=crop).pixels / gain
@@ -108,23 +109,22 @@ class Composer:
             if not box.intersect(crop).is_empty:
                 yield self._painted(index, box, self._study.keys)
 
-    def _key(self, index: int) -> tuple[KeyPicture, ...]:
-        """The finished pictures of a key frame, made once: from the keys before it, and the rest invented."""
-        if index not in self._keys:
-            held = self._study.recall_key(index)
-            if held is None:
-                before = self._study.keys[: self._study.keys.index(index)]
-                held = tuple(
-                    self._painted(index, box, before, textured=self._textured)
-                    for box in hole_boxes(hole=self._reader.hole(index=index))
-                )
-                self._study.keep_key(index, held)
-            self._keys[index] = held
-        return self._keys[index]
+    def _made_key(self, index: int) -> tuple[KeyPicture, ...]:
+        """The finished pictures of a key frame: from the keys before it, and the rest invented."""
+        held = self._study.recall_key(index)
+        if held is None:
+            before = self._study.keys[: self._study.keys.index(index)]
+            held = tuple(
+                self._painted(index, box, before, textured=self._textured)
+                for box in hole_boxes(hole=self._reader.hole(index=index))
+            )
+            self._study.keep_key(index, held)
+        return held
 
     def _painted(self, index: int, box: Box, keys: tuple[int, ...], *, textured: bool = False) -> KeyPicture:
         seen = self._filler.background(index=index, box=box)
-        self._refused |= bool(seen.refused.sum() > _NOTED_REFUSED * max(int(seen.hole.sum()), 1))
+        if seen.refused.sum() > _NOTED_REFUSED * max(int(seen.hole.sum()), 1):
+            self._refused.add(index)
         fill = close_seam(fill=seen.fill, plate=seen.plate, hole=seen.hole, usable=~seen.hole, filled=seen.seen)
         canvas = self._begun(seen, fill)
         for key in keys:

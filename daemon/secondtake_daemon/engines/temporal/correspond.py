@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from secondtake_daemon.engines.temporal.align import Aligner
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.flows import Field, Flows
 from secondtake_daemon.engines.temporal.given import Given
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Mask, Plane
 from secondtake_daemon.engines.temporal.match import Look, grain_of_greys
 from secondtake_daemon.engines.temporal.pair import NEAR_PX, Guess, Pair, applied
@@ -64,8 +66,9 @@ class Correspondence:
         self._step = step
         self._aligner = Aligner(analysis)
         self._grain = grain_of_greys(analysis)
-        self._looks: OrderedDict[int, Look] = OrderedDict()
+        self._look = Kept(self._looked, most=_LOOKS)
         self._hops: OrderedDict[tuple[int, int], Field] = OrderedDict()
+        self._hopping = Lock()
 
     def between(self, *, target: int, source: int, region: Mask | None = None) -> Field:
         """Over the whole proxy picture: the region's own motion, and another layer's where that is clearly better.
@@ -119,9 +122,10 @@ class Correspondence:
         if not ends:
             return self._flows.chain(target, source)
         field: Field | None = None
-        for place in range(len(ends) - 1, -1, -1):  # from the source's side, so that a long way needs no recursion
-            there = ends[place + 1] if place + 1 < len(ends) else source
-            field = self._hop(ends[place], there, source, field)
+        with self._hopping:
+            for place in range(len(ends) - 1, -1, -1):  # from the source's side, so that a long way needs no recursion
+                there = ends[place + 1] if place + 1 < len(ends) else source
+                field = self._hop(ends[place], there, source, field)
         one = self._flows.chain(target, ends[0])
         return field if one is None or field is None else one.then(field)
 
@@ -182,13 +186,8 @@ class Correspondence:
         scale = self._analysis.grid.to_proxy()
         return applied(scale @ matrix @ np.linalg.inv(scale), here)
 
-    def _look(self, index: int) -> Look:
-        if index not in self._looks:
-            self._looks[index] = Look.at(self._analysis.pictures[index], self._grain)
-            if len(self._looks) > _LOOKS:
-                self._looks.popitem(last=False)
-        self._looks.move_to_end(index)
-        return self._looks[index]
+    def _looked(self, index: int) -> Look:
+        return Look.at(self._analysis.pictures[index], self._grain)
 
 
 def _part(field: Field, box: Box) -> Field:

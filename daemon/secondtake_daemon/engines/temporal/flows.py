@@ -8,7 +8,6 @@ departure from the camera's motion is continued by pull-push. A chain drifts, so
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondtake_daemon.engines.temporal.analysis import Analysis
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Mask, Matrix, Plane
 from secondtake_daemon.engines.temporal.proxy import Picture
 from secondtake_daemon.engines.temporal.pyramid import spread
@@ -54,7 +54,7 @@ class Flows:
     def __init__(self, analysis: Analysis, *, step: Callable[[], None]) -> None:
         self._analysis = analysis
         self._step = step
-        self._held: OrderedDict[tuple[int, int], Field] = OrderedDict()
+        self._chains = Kept(self._chained, most=_most)
 
     def chain(self, target: int, source: int) -> Field | None:
         """From the target frame to the source, over all frames between; None across a cut or a blind frame."""
@@ -64,13 +64,13 @@ class Flows:
         way = 1 if source > target else -1
         if any(analysis.pictures[index].blind for index in range(target, source + way, way)):
             return None
-        key = (target, source)
-        if key not in self._held:
-            before = self.chain(target, source - way) if source - way != target else None
-            one = self._neighbours(source - way, source) if before is not None else self._measured(target, source)
-            self._hold(key, one if before is None else before.then(one))
-        self._held.move_to_end(key)
-        return self._held[key]
+        return self._chains((target, source))
+
+    def _chained(self, pair: tuple[int, int]) -> Field:
+        target, source = pair
+        way = 1 if source > target else -1
+        before = self.chain(target, source - way) if source - way != target else None
+        return self._measured(target, source) if before is None else before.then(self._neighbours(source - way, source))
 
     def _neighbours(self, here: int, there: int) -> Field:
         found = self.chain(here, there)
@@ -93,11 +93,9 @@ class Flows:
             trust = np.where(one.known, trust, np.minimum(around, 1.0) * _inside(forward)).astype(np.float32)
         return Field(forward, trust)
 
-    def _hold(self, key: tuple[int, int], field: Field) -> None:
-        self._held[key] = field
-        most = max(_HELD_BYTES // (field.to.nbytes + field.trust.nbytes), 8)
-        while len(self._held) > most:
-            self._held.popitem(last=False)
+
+def _most(field: Field) -> int:
+    return max(_HELD_BYTES // (field.to.nbytes + field.trust.nbytes), 8)
 
 
 def measure_flow(here: Picture, there: Picture, *, start: Matrix, finest: int = _FINEST) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from secondtake_daemon.engines.contract import Shot
 from secondtake_daemon.engines.temporal.flows import Field, sample
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.proxy import Grid
 
 __all__ = ["Given"]
@@ -29,8 +31,9 @@ class Given:
         self._shot = shot
         self._grid = grid
         self._step = step
-        self._steps: OrderedDict[int, tuple[Vectors, Vectors]] = OrderedDict()
+        self._moves = Kept(self._read, most=4)
         self._chains: OrderedDict[tuple[int, int], Field] = OrderedDict()
+        self._lock = Lock()
 
     def chain(self, target: int, source: int) -> Field:
         """From the target frame to the source, counted as in `Analysis`.
@@ -40,6 +43,10 @@ class Given:
         """
         if target == source:
             return self._identity()
+        with self._lock:
+            return self._chain(target, source)
+
+    def _chain(self, target: int, source: int) -> Field:
         way = 1 if source > target else -1
         start = target  # the nearest frame from which the way is known already
         while start != source and (start, source) not in self._chains:
@@ -73,20 +80,16 @@ class Given:
             trust = np.where(unknown | ~inside, 0.0, np.clip(2.0 - apart / slack, 0, 1))
         return Field(to.astype(np.float32), trust.astype(np.float32))
 
-    def _moves(self, index: int) -> tuple[Vectors, Vectors]:
+    def _read(self, index: int) -> tuple[Vectors, Vectors]:
         """Displacements to the frame before and the next, (h, w, 2) in proxy pixels."""
-        if index not in self._steps:
-            grid = self._grid
-            full = self._shot.motion(self._shot.frames[index], self._shot.bounds)
-            size = (grid.proxy_width, grid.proxy_height)
-            # one vector, never a mean: between two things that move apart nothing moves
-            small = full if full.shape[1::-1] == size else cv2.resize(full, size, interpolation=cv2.INTER_NEAREST)
-            ratio = np.array([grid.proxy_width / grid.width, grid.proxy_height / grid.height] * 2, np.float32)
-            moves = np.asarray(small, np.float32) * ratio
-            self._steps[index] = (moves[..., :2], moves[..., 2:])
-            if len(self._steps) > 4:
-                self._steps.popitem(last=False)
-        return self._steps[index]
+        grid = self._grid
+        full = self._shot.motion(self._shot.frames[index], self._shot.bounds)
+        size = (grid.proxy_width, grid.proxy_height)
+        # one vector, never a mean: between two things that move apart nothing moves
+        small = full if full.shape[1::-1] == size else cv2.resize(full, size, interpolation=cv2.INTER_NEAREST)
+        ratio = np.array([grid.proxy_width / grid.width, grid.proxy_height / grid.height] * 2, np.float32)
+        moves = np.asarray(small, np.float32) * ratio
+        return moves[..., :2], moves[..., 2:]
 
     def _identity(self) -> Field:
         place = self._place()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 
 import cv2
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from secondtake.boxes import Box
 from secondtake_daemon.engines.contract import FloatImage, Shot
 from secondtake_daemon.engines.temporal.forwarded import ForwardedShot
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.proxy import all_sane
 
 __all__ = ["HalfShot", "doubled", "halved"]
@@ -37,8 +36,7 @@ class HalfShot(ForwardedShot):
     def __init__(self, shot: Shot) -> None:
         super().__init__(shot)
         self._bounds = Box(0, 0, -(-shot.bounds.width // 2), -(-shot.bounds.height // 2))
-        self._held: OrderedDict[int, _Frame] = OrderedDict()
-        self._lock = Lock()
+        self._whole = Kept(self._read, most=lambda made: max(_HELD_BYTES // (made.plate.nbytes + made.hole.nbytes), 2))
 
     @property
     def bounds(self) -> Box:
@@ -60,20 +58,6 @@ class HalfShot(ForwardedShot):
     def motion(self, frame: int, box: Box) -> FloatImage:
         """One vector of the four (a mean would lie between two things that move apart), in pixels of half size."""
         return np.ascontiguousarray(_even(self._shot.motion(frame, self._full(box)))[::2, ::2] * np.float32(0.5))
-
-    def _whole(self, frame: int) -> _Frame:
-        with self._lock:
-            held = self._held.get(frame)
-            if held is not None:
-                self._held.move_to_end(frame)
-                return held
-        made = self._read(frame)
-        most = max(_HELD_BYTES // (made.plate.nbytes + made.hole.nbytes), 2)
-        with self._lock:
-            self._held[frame] = made
-            while len(self._held) > most:
-                self._held.popitem(last=False)
-        return made
 
     def _read(self, frame: int) -> _Frame:
         """In strips, whose pixels at full size stay in the processor's cache; whole they would cost a page fault each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Crop:
 class Reader:
     """Least recently used crops, bounded in number and bytes; beyond that the shot's own cache is near enough.
 
-    What it answers never depends on what was asked before.
+    What it answers never depends on what was asked before. Thread-safe.
     """
 
     def __init__(self, *, shot: Shot, gain: float, rim_px: int, most_bytes: int = _CACHE_BYTES) -> None:
@@ -55,6 +56,8 @@ class Reader:
         self._most_bytes = most_bytes
         self._frame = Box(0, 0, shot.bounds.width, shot.bounds.height)
         self._held: OrderedDict[int, Crop] = OrderedDict()
+        self._lock = Lock()
+        self._reading = tuple(Lock() for _ in shot.frames)
 
     @property
     def frame_box(self) -> Box:
@@ -64,14 +67,12 @@ class Reader:
     def crop(self, *, index: int, box: Box) -> Crop:
         """Box (inside the frame) of the index-th frame."""
         wanted = box.pad(self._rim_px + 1).intersect(self._frame)
-        held = self._held.get(index)
-        if held is None or not held.box.contains(wanted):
-            wanted = wanted if held is None else wanted.union(held.box)
-            held = self._read(index, self._rounded(wanted))
-            self._held[index] = held
-            self._held.move_to_end(index)  # one that grew keeps its old place, and would be the next to go
-            self._trim()
-        self._held.move_to_end(index)
+        with self._reading[index]:
+            held = self._look_up(index)
+            if held is None or not held.box.contains(wanted):
+                wanted = wanted if held is None else wanted.union(held.box)
+                held = self._read(index, self._rounded(wanted))
+                self._hold(index, held)
         return held.part(box)
 
     def peek(self, *, index: int, box: Box) -> Crop:
@@ -99,6 +100,18 @@ class Reader:
         good = sane(plate)
         pixels = np.where(good[..., None], plate, np.float32(0)).astype(np.float32) * self._gain
         return Crop(box, pixels, usable & good, rim & good)
+
+    def _look_up(self, index: int) -> Crop | None:
+        with self._lock:
+            if index in self._held:
+                self._held.move_to_end(index)
+            return self._held.get(index)
+
+    def _hold(self, index: int, crop: Crop) -> None:
+        with self._lock:
+            self._held[index] = crop
+            self._held.move_to_end(index)  # one that grew keeps its old place, and would be the next to go
+            self._trim()
 
     def _trim(self) -> None:
         while len(self._held) > _CACHED_CROPS or (len(self._held) > 2 and self._size_bytes() > self._most_bytes):

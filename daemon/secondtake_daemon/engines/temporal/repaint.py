@@ -6,7 +6,6 @@ the nearest painting, by the camera's motion, with the frame's exposure, its sea
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from secondtake_daemon.engines.temporal.carry_grain import flat_power
 from secondtake_daemon.engines.temporal.compose import Composer
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks
 from secondtake_daemon.engines.temporal.holes import hole_boxes
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Colour, Mask
 from secondtake_daemon.engines.temporal.proxy import sane
 from secondtake_daemon.engines.temporal.seam import close_seam
@@ -54,7 +54,7 @@ class Repainter:
         self._step = step
         self._aligner = Aligner(study.analysis)
         self._references = tuple(shot.frames.index(frame) for frame in shot.references)
-        self._held: OrderedDict[int, _Painting] = OrderedDict()
+        self._painting = Kept(self._read, most=_HELD)
 
     def paint(self, *, out: Colour, known: NDArray[np.uint8], index: int, crop: Box) -> None:
         """Write the frame's crop (counted from the frame's corner), filled, into `out`. Plate values, all finite.
@@ -110,7 +110,7 @@ class Repainter:
         there = frame if matrix is None else source_box(matrix=matrix, box=box, frame=frame)
         if matrix is None or there.is_empty:
             return wanted
-        painting = self._read(reference)
+        painting = self._painting(reference)
         at = there.within(frame)
         fill = warp(painting.pixels[at], matrix=matrix, origin=there, box=box)
         valid = warp_mask(painting.good[at], matrix=matrix, origin=there, box=box)
@@ -127,20 +127,14 @@ class Repainter:
         return np.asarray(wanted & ~use, bool)
 
     def _read(self, index: int) -> _Painting:
-        if index not in self._held:
-            frame, bounds = self._shot.frames[index], self._shot.bounds
-            edit = self._shot.reference(frame, bounds)
-            good = sane(edit)
-            pixels = np.where(good[..., None], edit, 0).astype(np.float32) * np.float32(self._study.analysis.level.gain)
-            hole = self._hole(index)
-            kept = flat_power(pixels, use=hole & good, grain=self._study.grain)
-            usual = flat_power(pixels, use=~hole & good, grain=self._study.grain)
-            share = float(np.clip(kept / max(usual, 1e-6), 0, 1))
-            self._held[index] = _Painting(pixels, good, share if share < 0.5 else 1.0)
-            if len(self._held) > _HELD:
-                self._held.popitem(last=False)
-        self._held.move_to_end(index)
-        return self._held[index]
+        edit = self._shot.reference(self._shot.frames[index], self._shot.bounds)
+        good = sane(edit)
+        pixels = np.where(good[..., None], edit, 0).astype(np.float32) * np.float32(self._study.analysis.level.gain)
+        hole = self._hole(index)
+        kept = flat_power(pixels, use=hole & good, grain=self._study.grain)
+        usual = flat_power(pixels, use=~hole & good, grain=self._study.grain)
+        share = float(np.clip(kept / max(usual, 1e-6), 0, 1))
+        return _Painting(pixels, good, share if share < 0.5 else 1.0)
 
     def _hole(self, index: int) -> Mask:
         return np.asarray(~(self._shot.hole(self._shot.frames[index], self._shot.bounds) <= 0), bool)

@@ -6,7 +6,6 @@ weigh by how clear the decision was, so that a textureless area is decided by it
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from secondtake.boxes import Box
 from secondtake_daemon.engines.temporal.analysis import Analysis
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Mask, Matrix, Plane
 
 __all__ = ["Segmenter"]
@@ -49,8 +49,8 @@ class Segmenter:
 
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
-        self._found: OrderedDict[int, _Parts] = OrderedDict()
-        self._order: NDArray[np.float64] | None = None
+        self._parts = Kept(self._segment, most=_HELD)
+        self._order = Kept(self._ordered, most=1)
         grid = analysis.grid
         self._size = (max(grid.proxy_width // 2, 1), max(grid.proxy_height // 2, 1))
 
@@ -71,9 +71,7 @@ class Segmenter:
 
     def in_front(self, *, of: int) -> tuple[int, ...]:
         """The layers that hide this one where both stand."""
-        if self._order is None:
-            self._order = self._ordered()
-        return tuple(int(one) for one in np.flatnonzero(self._order[:, of] > _SURE_SHARE))
+        return tuple(int(one) for one in np.flatnonzero(self._order(())[:, of] > _SURE_SHARE))
 
     def _cut(self, mask: Mask, box: Box) -> Mask:
         grid = self._analysis.grid
@@ -81,13 +79,6 @@ class Segmenter:
         y = (np.arange(box.y, box.bottom) + 0.5) * mask.shape[0] / grid.height
         columns, rows = np.minimum(x.astype(int), mask.shape[1] - 1), np.minimum(y.astype(int), mask.shape[0] - 1)
         return np.asarray(mask[np.ix_(rows, columns)], bool)
-
-    def _parts(self, index: int) -> _Parts:
-        if index not in self._found:
-            self._found[index] = self._segment(index)
-            if len(self._found) > _HELD:
-                self._found.popitem(last=False)
-        return self._found[index]
 
     def _segment(self, index: int) -> _Parts:
         layers = self._analysis.layers
@@ -106,7 +97,7 @@ class Segmenter:
         own = (local >= _OWN_SHARE * local.sum(axis=0)) & (local > _OWN_LEAST) & (best <= _UNKNOWN)
         return _Parts(np.asarray(near | strong | (best > _UNKNOWN), bool), np.asarray(own & self._known(index), bool))
 
-    def _ordered(self) -> NDArray[np.float64]:
+    def _ordered(self, _: tuple[()]) -> NDArray[np.float64]:
         """(front, behind): share of the votes for it. Where two layers should both stand, which one is seen?"""
         analysis, layers = self._analysis, self._analysis.layers
         votes = np.zeros((layers.count, layers.count))

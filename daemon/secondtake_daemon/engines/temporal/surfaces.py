@@ -7,7 +7,6 @@ with it the frames are matched once more. A frame that hides a point then finds 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from secondtake_daemon.engines.temporal.analysis import Analysis
 from secondtake_daemon.engines.temporal.camera import fit_affine
 from secondtake_daemon.engines.temporal.flows import refine_flow, sample
+from secondtake_daemon.engines.temporal.kept import Kept
 from secondtake_daemon.engines.temporal.kinds import Grey, Mask, Matrix, Plane
 from secondtake_daemon.engines.temporal.proxy import Picture
 from secondtake_daemon.engines.temporal.pyramid import spread
@@ -31,6 +31,7 @@ _APART = 8
 _WIDEST_PX = 640
 _CELL_PX = 8
 _HELD = 8
+_TEXTURES = 4
 _STEADY_PX = 3.0
 _LEAST_SHARED = 12
 _LEAST_OVERLAP = 0.2
@@ -92,8 +93,8 @@ class Surfaces:
     def __init__(self, analysis: Analysis, *, step: Callable[[], None]) -> None:
         self._analysis = analysis
         self._step = step
-        self._held: OrderedDict[int, Surface | None] = OrderedDict()
-        self._textured: tuple[int, Plane] = (-1, np.empty((0, 0), np.float32))
+        self._surfaces = Kept(self._measured, most=_HELD)
+        self._textures = Kept(self._textured, most=_TEXTURES)
         grid = analysis.grid
         shrink = min(1.0, _WIDEST_PX / grid.proxy_width)
         self._size = (max(round(grid.proxy_width * shrink), 8), max(round(grid.proxy_height * shrink), 8))
@@ -115,12 +116,7 @@ class Surfaces:
 
     def surface(self, anchor: int) -> Surface | None:
         """The anchor's surface; None if it can be followed nowhere."""
-        if anchor not in self._held:
-            self._held[anchor] = self._measured(anchor)
-            if len(self._held) > _HELD:
-                self._held.popitem(last=False)
-        self._held.move_to_end(anchor)
-        return self._held[anchor]
+        return self._surfaces(anchor)
 
     def known(self, index: int) -> Plane:
         """1 where the frame shows the background, 0 where it is hidden, at this module's size."""
@@ -184,7 +180,7 @@ class Surfaces:
         here, there = self._picture(anchor), self._picture(index)
         inside = _inside(field) & (sample(there.known.astype(np.float32), field) > 0.99) & here.known
         apart = np.abs(cv2.blur(sample(there.grey.astype(np.float32), field) - here.grey, (5, 5)))
-        weight = np.exp(-((np.asarray(apart) / _TRUST_GREY) ** 2)) * self._texture(anchor)
+        weight = np.exp(-((np.asarray(apart) / _TRUST_GREY) ** 2)) * self._textures(anchor)
         share = float(inside.sum()) / max(float(here.known.sum()), 1.0)
         return np.where(inside, weight, 0.0).astype(np.float32), share
 
@@ -223,10 +219,8 @@ class Surfaces:
             bend[place] = smooth[place] + _continued(bend[place] - smooth[place], trust[place])
         return Surface(anchor, first, steady, bend, (width / cells[0], height / cells[1]))
 
-    def _texture(self, anchor: int) -> Plane:
-        if self._textured[0] != anchor:
-            self._textured = anchor, _texture(self._picture(anchor).grey)
-        return self._textured[1]
+    def _textured(self, anchor: int) -> Plane:
+        return _texture(self._picture(anchor).grey)
 
     def _picture(self, index: int) -> Picture:
         picture = self._analysis.pictures[index]
