@@ -58,6 +58,19 @@ BASES = (
 )
 
 
+WAYS = (
+    ("carry", "Carry", "Carry a painted frame through the camera's move, by the scene's exact motion"),
+    ("restyle", "Restyle", "Give the rendered picture another look, along the scene's depth"),
+    ("generate", "Generate", "Make a new shot along the scene's depth, without its picture"),
+)
+FOLLOWS = (
+    ("auto", "As Needed", "Depth, if the engine can follow it"),
+    ("depth", "Depth", "Distances from the camera, from the scene itself"),
+    ("scribble", "Lines", "Lines of the rendered picture"),
+    ("grey", "Brightness", "Brightness of the rendered picture, without its colours"),
+)
+
+
 class Reference(bpy.types.PropertyGroup):
     """An image to follow; with a frame, that frame as it was painted."""
 
@@ -155,6 +168,8 @@ class Settings(bpy.types.PropertyGroup):
     takes: CollectionProperty(type=Record)
     take_index: IntProperty(name="Take")
     are_all_shown: BoolProperty(name="All Plates", description="List the takes of all plates of the scene")
+    previz: EnumProperty(name="Previz", description="What is made of the scene", items=WAYS)
+    follow: EnumProperty(name="Follow", description="What of the scene the new picture follows", items=FOLLOWS)
     beauty: EnumProperty(
         name="Picture",
         description="What makes the picture of a previz",

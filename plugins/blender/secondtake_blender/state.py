@@ -25,6 +25,14 @@ class Engine:
     operations: tuple[str, ...]
     is_available: bool
     why_not: str
+    controls: tuple[str, ...] = ()
+    """What it can follow."""
+    reads_motion: bool = False
+    makes_whole_frames: bool = False
+    looks: int = 0
+    """So many references that are no painted frame."""
+    needs_words: tuple[str, ...] = ()
+    needs_painted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

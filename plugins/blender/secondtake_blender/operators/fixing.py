@@ -3,8 +3,9 @@
 import bpy
 from bpy.props import StringProperty
 
-from .. import asking, jobs, mattes, plates
+from .. import asking, jobs, mattes, plates, previz_way
 from ..compat import Rna
+from ..previz_way import Way
 from ..refusal import Refusal
 from ..settings import settings_of
 from ..state import live
@@ -42,7 +43,7 @@ class Fix(Action, bpy.types.Operator):
 
 
 class Previz(Action, bpy.types.Operator):
-    """Render the scene with all passes in the background and restyle it; a painted frame is carried by exact motion"""
+    """Render the scene with all its passes in the background, and have a shot made of it: carried, restyled, or new"""
 
     bl_idname = "secondtake.previz"
     bl_label = "Previz"
@@ -51,9 +52,12 @@ class Previz(Action, bpy.types.Operator):
     @classmethod
     def _why_grey(cls, context: bpy.types.Context) -> str:
         scene = plates.scene_of(context)
+        settings = settings_of(scene)
         if scene.camera is None and not any(marker.camera for marker in scene.timeline_markers):
             return "The scene has no camera"
-        return mattes.why_no_matte(scene, settings_of(scene))
+        wish = asking.previz_wish(settings)
+        why = previz_way.why_not(wish, live.engines)
+        return why or ("" if wish.way is Way.GENERATE else mattes.why_no_matte(scene, settings))
 
     def _run(self, context: bpy.types.Context) -> str:
         jobs.begin(asking.prepare_previz(context))
