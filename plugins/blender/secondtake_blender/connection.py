@@ -8,10 +8,10 @@ import bpy
 
 from . import jobs_heard, preferences
 from .compat import Rna
+from .engine import BUILT_IN, Engine
 from .host import Answer, Bridge, Event, Problem, State, read_launcher
-from .previz_way import BUILT_IN
 from .refusal import Refusal
-from .state import Engine, live
+from .state import live
 from .words import error_line
 
 __all__ = ["VERSION", "ask", "connect", "connection_line", "disconnect", "hear"]

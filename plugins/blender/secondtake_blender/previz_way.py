@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .state import Engine
+from .engine import BUILT_IN, Engine
 
 __all__ = [
-    "BUILT_IN",
     "Follow",
     "PrevizUse",
     "PrevizWish",
@@ -22,9 +19,6 @@ __all__ = [
     "use_of",
     "why_not",
 ]
-
-BUILT_IN = "temporal"
-"""Who works if no engine is chosen."""
 
 
 class Way(str, Enum):
@@ -82,6 +76,8 @@ def why_not(wish: PrevizWish, engines: Sequence[Engine]) -> str:
     """Why it cannot be made, in one line with what to do; "" if it can, as far as is known here."""
     if wish.way is Way.CARRY and not wish.painted:
         return "Paint a frame first (References), or choose Restyle or Generate"
+    if wish.way is Way.GENERATE and wish.follow in (Follow.SCRIBBLE, Follow.GREY):
+        return "Without a picture only its depth can be followed. Set Follow to Depth"
     if not engines:
         return "" if wish.way is Way.CARRY else "Press Connect to see which engines can"
     engine = found_engine(wish.engine, engines)
@@ -141,7 +137,8 @@ def _lacking(wish: PrevizWish, engine: Engine) -> str:
     if kind and kind not in engine.controls:
         return f"cannot follow {kind}"
     if wish.looks > engine.looks:
-        return f"takes {engine.looks or 'no'} references that are no painted frame"
+        which = "reference that is" if engine.looks == 1 else "references that are"
+        return f"takes {engine.looks or 'no'} {which} no painted frame"
     return ""
 
 
