@@ -80,3 +80,9 @@ def test_a_restyle_follows_the_scene_s_depth(addon: Check) -> None:
 
 def test_only_what_an_engine_can_is_offered(addon: Check) -> None:
     addon("addon_previz", "check_offers")
+
+
+def test_the_measure_sees_a_third_of_a_pixel() -> None:
+    for dx, dy in ((0.3, 0.0), (0.0, -0.3)):
+        found = shift_px(inverse_depth(0.2, dx_px=dx, dy_px=dy)[0], 0.2)
+        assert found == pytest.approx((dx, dy), abs=0.02)

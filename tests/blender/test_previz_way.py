@@ -60,7 +60,9 @@ def test_why_it_is_grey(changes: dict[str, object], words: str) -> None:
 
 def test_before_the_engines_are_known_only_what_needs_no_model() -> None:
     assert why_not(ASKED, ()) == "Press Connect to see which engines can"
-    assert why_not(replace(ASKED, way=Way.CARRY, painted=1), ()) == ""
+    carry = replace(ASKED, way=Way.CARRY, painted=1)
+    assert why_not(carry, ()) == "Press Connect to see which engines can", "vace may make no use of the motion"
+    assert why_not(replace(carry, engine=""), ()) == why_not(replace(carry, engine="temporal"), ()) == ""
 
 
 def test_an_engine_that_follows_nothing_gets_nothing_of_a_new_shot() -> None:

@@ -23,12 +23,13 @@ from .plates import Plate
 from .preferences import preferences
 from .previz import choose_previz
 from .previz_way import Follow, PrevizWish, Way, followed, found_engine, use_of
+from .previz_way import why_not as previz_why_not
 from .refusal import Refusal
 from .settings import settings_of
 from .state import live
 from .studio import studio_environment, studio_ocio
 
-__all__ = ["options_of", "prepare_fix", "prepare_previz", "previz_wish", "takes_root"]
+__all__ = ["options_of", "prepare_fix", "prepare_previz", "previz_wish", "takes_root", "why_no_previz"]
 
 _DEFAULT_FOLDER = "//takes"
 
@@ -76,6 +77,15 @@ def prepare_previz(context: bpy.types.Context) -> LiveJob:
     job = _job(scene, plate, "", params=params, orders=orders, shot=shot)
     job.previz = use_of(wish, engine)
     return job
+
+
+def why_no_previz(scene: bpy.types.Scene, settings: Rna) -> str:
+    """Why the button is grey; "" if it is not. Opens nothing."""
+    if scene.camera is None and not any(marker.camera for marker in scene.timeline_markers):
+        return "The scene has no camera"
+    wish = previz_wish(settings)
+    why = previz_why_not(wish, live.engines)
+    return why or ("" if wish.way is Way.GENERATE else mattes.why_no_matte(scene, settings))
 
 
 def previz_wish(settings: Rna) -> PrevizWish:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import bpy
 
 from . import previz_way
-from .asking import previz_wish
+from .asking import previz_wish, why_no_previz
 from .compat import Rna
 from .panel_rows import wrapped
 from .paths import render_size
@@ -26,6 +26,7 @@ def draw_previz(layout: Rna, scene: bpy.types.Scene, settings: Rna, width: int) 
     wish = previz_wish(settings)
     engine = previz_way.found_engine(wish.engine, live.engines)
     row = body.row(align=True)
+    row.use_property_split = False
     for way in Way:
         one = row.row(align=True)
         one.active = not previz_way.why_not(replace(wish, way=way), live.engines)
@@ -35,7 +36,7 @@ def draw_previz(layout: Rna, scene: bpy.types.Scene, settings: Rna, width: int) 
     if wish.way is not Way.GENERATE:
         body.prop(settings, "beauty")
     body.operator("secondtake.previz", icon="SCENE")
-    why = previz_way.why_not(wish, live.engines)
+    why = why_no_previz(scene, settings)
     column = body.column(align=True)
     wrapped(column, why or previz_way.said(wish, engine), width, icon="INFO")
     if wish.way is Way.GENERATE and not why:

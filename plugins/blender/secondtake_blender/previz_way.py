@@ -79,17 +79,19 @@ def why_not(wish: PrevizWish, engines: Sequence[Engine]) -> str:
     if wish.way is Way.GENERATE and wish.follow in (Follow.SCRIBBLE, Follow.GREY):
         return "Without a picture only its depth can be followed. Set Follow to Depth"
     if not engines:
-        return "" if wish.way is Way.CARRY else "Press Connect to see which engines can"
+        is_known = wish.way is Way.CARRY and wish.engine in ("", BUILT_IN)
+        return "" if is_known else "Press Connect to see which engines can"
     engine = found_engine(wish.engine, engines)
     if engine is None:
-        return f"There is no engine '{wish.engine}'. Choose one from the list"
+        return f"There is no engine '{wish.engine or BUILT_IN}'. Choose one from the list"
     if not engine.is_available:
         return f"'{engine.name}' cannot run: {engine.why_not}"
     lacking = _lacking(wish, engine)
     if not lacking:
         return "" if _knows_what(wish, engine) else "Say what to make, in words or with a reference"
     able = [f"'{other.name}'" for other in engines if other.is_available and not _lacking(wish, other)]
-    return f"'{engine.name}' {lacking}. {f'Use {_either(able)}' if able else 'No installed engine can'}"
+    remedy = f"Use {' or '.join(able)}" if able else "No installed engine can"
+    return f"'{engine.name}' {lacking}. {remedy}"
 
 
 def followed(wish: PrevizWish, engine: Engine | None) -> str:
@@ -150,7 +152,3 @@ def _knows_what(wish: PrevizWish, engine: Engine) -> bool:
 def _references(wish: PrevizWish) -> str:
     count = wish.painted + wish.looks
     return f"{count} reference{'s' if count > 1 else ''}" if count else ""
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(names)

@@ -37,8 +37,6 @@ OPERATIONS = (
     ("replace", "Replace", "Put something else there"),
     ("modify", "Modify", "Change what is there"),
     ("restyle", "Restyle", "Give it another look"),
-    ("extend", "Extend", "Go on with the picture"),
-    ("generate", "Generate", "Make it new"),
 )
 MATTES = (
     ("BOX", "Box", "A box drawn in the preview"),

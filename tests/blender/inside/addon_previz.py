@@ -93,10 +93,26 @@ def check_generate(folder: Path) -> None:
         again, _ = finished(live)
         assert again.take != record.take and addon.strips() == ["camera take"], "the next one replaces it"
         said = {"folder": record.folder, "control": request["control"], "cameras_m": cameras(record)}
-        settings().take_index = 1
-        press("accept_take")
-        assert addon.strips() == ["camera take"]
+        first, second = record.take, again.take
+        assert press("previz") == {"FINISHED"}
+        (job,) = live.jobs
+        press("cancel", job=job)
+        extension.tick_until(lambda: not live.jobs)
+        bpy.ops.wm.save_mainfile()
+        bpy.ops.wm.open_mainfile(filepath=str(folder / "scene.blend"))
+        assert [each.take for each in settings().takes] == [first, second] and shown_take() == second
+        settings().take_index = 0
+        press("show_take")
+        assert shown_take() == first
+        press("reject_take")
+        assert addon.strips() == []
         print(json.dumps(said))
+
+
+def shown_take() -> str:
+    """Of the only strip there is."""
+    (strip,) = compat.strips_of(bpy.context.scene.sequence_editor)
+    return str(strip["secondtake_take"])
 
 
 def check_restyle(folder: Path) -> None:

@@ -3,9 +3,8 @@
 import bpy
 from bpy.props import StringProperty
 
-from .. import asking, jobs, mattes, plates, previz_way
+from .. import asking, jobs, mattes, plates
 from ..compat import Rna
-from ..previz_way import Way
 from ..refusal import Refusal
 from ..settings import settings_of
 from ..state import live
@@ -52,12 +51,7 @@ class Previz(Action, bpy.types.Operator):
     @classmethod
     def _why_grey(cls, context: bpy.types.Context) -> str:
         scene = plates.scene_of(context)
-        settings = settings_of(scene)
-        if scene.camera is None and not any(marker.camera for marker in scene.timeline_markers):
-            return "The scene has no camera"
-        wish = asking.previz_wish(settings)
-        why = previz_way.why_not(wish, live.engines)
-        return why or ("" if wish.way is Way.GENERATE else mattes.why_no_matte(scene, settings))
+        return asking.why_no_previz(scene, settings_of(scene))
 
     def _run(self, context: bpy.types.Context) -> str:
         jobs.begin(asking.prepare_previz(context))
