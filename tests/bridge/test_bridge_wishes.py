@@ -109,6 +109,8 @@ def test_new_frames_before_and_after_the_plate(home: Path, tmp_path: Path) -> No
         said = one.result("survey", **asked)
         assert said["frames"] == "1000-1007"
         assert said["lines"][0] == "sh.####.exr: 8 frames, 1000-1007, new 1000, 1005-1007"
+        part = one.result("survey", plate=shot["plate"], frames="1002-1003", extend=[0, 2])
+        assert part["lines"][0] == "sh.####.exr: 4 frames, 1002-1005, new 1005", "1004 is there already"
         one.result("fix", job=(job := new_job()), out=shot["out"], engine="standin", **asked)
         done = one.wait_for(job, "done", "failed")["job"]
         assert done["error"] is None
@@ -148,6 +150,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "lines of nothing": ({**NEW, "control_kind": "scribble"}, "no plate that scribble could be made of"),
     "from here": ({**NEW, "control": "z.exr", "control_kind": "depth"}, "'control' is no absolute path"),
     "extend by less": ({**PLATE, "extend": [-1, 0]}, "The new frames are no numbers of frames"),
+    "extend and handles": ({**PLATE, "extend": [0, 1], "handles": [8, 8]}, "Handles do not go with new frames"),
     "extend and remove": ({**PLATE, "extend": [0, 1], "operation": "remove"}, "New frames do not go with operation"),
 }
 

@@ -176,6 +176,8 @@ def _reference(one: Reference) -> Reference:
 
 def _operation(asked: Survey) -> Operation | None:
     """The operation that was given, if one was; new frames are asked for with `extend` alone, too."""
+    if any(asked.handles) and (any(asked.extend) or asked.operation is Operation.EXTEND):
+        raise UsageError("Handles do not go with new frames", remedy="Leave 'handles' out")
     if not any(asked.extend):
         return asked.operation
     if asked.operation not in (None, Operation.EXTEND):

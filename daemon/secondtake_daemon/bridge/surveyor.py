@@ -42,6 +42,8 @@ class _Plate(NamedTuple):
     frames: FrameSet
     named: FrameSet
     """Without the handles."""
+    present: FrameSet
+    """All that there are."""
     display: Box
     data: Box
     channels: tuple[str, ...]
@@ -87,8 +89,9 @@ def _plate(task: SurveyTask) -> _Plate:
         return plate
     wanted = FrameSet.parse(request.frames) if request.frames else plate.frames
     before, after = task.extend
-    longer, there = FrameSet((*plate.frames, *wanted)).longer(before=before, after=after), set(plate.frames)
-    return plate._replace(frames=longer, added=FrameSet(frame for frame in longer if frame not in there))
+    longer, there = FrameSet((*plate.frames, *wanted)).longer(before=before, after=after), set(plate.present)
+    added = FrameSet(frame for frame in longer if frame not in there)
+    return plate._replace(frames=longer, named=FrameSet(frame for frame in longer if frame in there), added=added)
 
 
 def _new(request: FixRequest) -> _Plate:
@@ -99,6 +102,7 @@ def _new(request: FixRequest) -> _Plate:
         kind="new",
         frames=frames,
         named=frames,
+        present=FrameSet(()),
         display=box,
         data=box,
         channels=_MOVIE_CHANNELS,
@@ -143,6 +147,7 @@ def _sequence(task: SurveyTask) -> _Plate:
         kind="take" if request.parent else still,
         frames=frames,
         named=named,
+        present=present,
         display=header.display_window,
         data=header.data_window,
         channels=channels,
@@ -172,6 +177,7 @@ def _movie(path: Path, task: SurveyTask) -> _Plate:
         kind="movie",
         frames=with_handles(named, present, task.handles),
         named=named,
+        present=present,
         display=box,
         data=box,
         channels=_MOVIE_CHANNELS,
