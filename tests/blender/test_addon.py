@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
@@ -20,25 +19,6 @@ from secondtake.home import Home
 from secondtake.process import process_start
 
 Check = Callable[..., str]
-_ROOT = Path(__file__).parents[2]
-
-
-def _packaging() -> object:
-    spec = importlib.util.spec_from_file_location("packaging_blender", _ROOT / "installers" / "blender.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def addon(blender: Check, tmp_path: Path, secondtake: Callable[..., object]) -> Check:
-    """As `blender`, with the extension installed as it is packaged, and the launcher file where it looks."""
-    assert secondtake("bridge", "--install").status == 0
-    installed = tmp_path / "user" / "extensions" / "user_default"
-    installed.mkdir(parents=True)
-    _packaging().stage(installed)
-    return blender
 
 
 def test_registers_twice_and_leaves_nothing(addon: Check) -> None:

@@ -219,14 +219,15 @@ class Bridge:
             raise Cancelled("The job was cancelled before it was sent")
 
     def _request(self, asked: ask.Fix) -> FixRequest:
-        from secondtake_daemon.bridge.requests import request_of, require_sendable
+        from secondtake_daemon.bridge.requests import request_of
+        from secondtake_daemon.bridge.wishes import require_sendable
 
         request = request_of(asked, self._home)
         require_sendable(request)
-        if asked.frames and any(asked.handles):
+        if any(asked.extend) or (asked.frames and any(asked.handles) and request.plate):
             from secondtake_daemon.bridge.desk import survey
 
-            found: SurveyAnswer = survey(request, asked.handles, children=self.children)
+            found: SurveyAnswer = survey(asked, request, children=self.children)
             request = replace(request, frames=found.frames)
         return request
 

@@ -11,10 +11,11 @@ from secondtake.frames import FrameSet
 from secondtake.messages import ControlKind, FixRequest, Operation
 from secondtake_daemon.engines.card import Card
 
-__all__ = ["check_wishes", "either"]
+__all__ = ["MOST_FPS", "SIDES_PX", "check_wishes", "either"]
 
-_LEAST_SIDE_PX, _MOST_SIDE_PX = 32, 8192
-_MOST_FPS = 1000.0
+SIDES_PX = (32, 8192)
+"""Shortest and longest side of frames that can be generated."""
+MOST_FPS = 1000.0
 _OF_PLATE = (ControlKind.NONE, ControlKind.SCRIBBLE, ControlKind.GREY)
 """What can be made of the plate."""
 
@@ -76,14 +77,14 @@ def _check_generate(request: FixRequest) -> None:
         ),
         (bool(request.matte), UsageError("To generate makes whole frames", remedy="Leave out --matte")),
         (
-            not all(_LEAST_SIDE_PX <= side <= _MOST_SIDE_PX for side in (request.width_px, request.height_px)),
+            not all(SIDES_PX[0] <= side <= SIDES_PX[1] for side in (request.width_px, request.height_px)),
             UsageError(
                 f"Frames of {request.width_px} × {request.height_px} cannot be made",
-                remedy=f"Give --size WIDTHxHEIGHT with sides of {_LEAST_SIDE_PX} to {_MOST_SIDE_PX} pixels",
+                remedy=f"Give --size WIDTHxHEIGHT with sides of {SIDES_PX[0]} to {SIDES_PX[1]} pixels",
             ),
         ),
         (
-            not (math.isfinite(request.fps) and 1 <= request.fps <= _MOST_FPS),
+            not (math.isfinite(request.fps) and 1 <= request.fps <= MOST_FPS),
             UsageError("It is not said how fast the new frames run", remedy="Give --fps, as 24"),
         ),
         (not request.frames, UsageError("It is not said which frames to make", remedy="Give --frames, as 1001-1048")),

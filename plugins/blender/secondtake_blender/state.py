@@ -10,21 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .engine import Engine
 from .host import Answer, Bridge
 from .live import LiveJob
 
-__all__ = ["Engine", "Line", "SessionState", "live"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """An engine's card, as far as a panel shows it."""
-
-    name: str
-    summary: str
-    operations: tuple[str, ...]
-    is_available: bool
-    why_not: str
+__all__ = ["Line", "SessionState", "live"]
 
 
 @dataclass(frozen=True, slots=True)
