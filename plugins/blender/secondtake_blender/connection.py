@@ -9,6 +9,7 @@ import bpy
 from . import jobs_heard, preferences
 from .compat import Rna
 from .host import Answer, Bridge, Event, Problem, State, read_launcher
+from .option_words import in_panel_words
 from .refusal import Refusal
 from .state import Engine, live
 from .words import error_line
@@ -108,7 +109,7 @@ def _heard_status(answer: Answer) -> None:
             summary=str(card["summary"]),
             operations=tuple(card["operations"]),
             is_available=bool(card["available"]),
-            why_not=str(card["why_not"]),
+            why_not=in_panel_words(str(card["why_not"])),
         )
         for card in said["engines"]
     )
