@@ -107,6 +107,8 @@ def settle(job: LiveJob) -> None:
     _put_back(job)
     records.remove(job.job)
     _unmark(job)
+    if job.state != "unknown":  # another daemon may have made a take of it
+        shutil.rmtree(job.work_folder, ignore_errors=True)
     if job.state == "cancelled":
         live.say("Cancelled", is_problem=False)
         del live.jobs[job.job]

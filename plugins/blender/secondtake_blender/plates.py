@@ -93,6 +93,7 @@ def size_of(choice: PlateChoice) -> tuple[int, int]:
     path = numbered(choice.path, choice.pairs[0].number)
     size = image_size(Path(path))
     if size is None:
+        choice.require_media()
         raise Refusal(
             "The plate's size cannot be told from its file", remedy="Check that the file is there and whole", path=path
         )
