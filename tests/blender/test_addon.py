@@ -138,6 +138,11 @@ def test_odd_material_is_one_line_and_alters_nothing(addon: Check, check: str) -
     addon("addon_odd", check)
 
 
+@pytest.mark.parametrize("check", ["check_boxes_and_files", "check_drawn", "check_objects"])
+def test_a_take_changes_inside_its_matte_and_nowhere_else(addon: Check, check: str) -> None:
+    addon("addon_mattes", check)
+
+
 @pytest.mark.parametrize("check", ["check_other_rate", "check_media_gone"])
 def test_odd_movies(addon: Check, movie: Path, check: str) -> None:
     addon("addon_odd", check, str(movie))
