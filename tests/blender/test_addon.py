@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -136,6 +137,12 @@ def test_a_bridge_of_another_version_is_named(addon: Check, home: Path, tmp_path
 )
 def test_odd_material_is_one_line_and_alters_nothing(addon: Check, check: str) -> None:
     addon("addon_odd", check)
+
+
+def test_a_blender_without_the_extension_renders_the_same(addon: Check, tmp_path: Path) -> None:
+    addon("addon_plain", "check_with")
+    shutil.rmtree(tmp_path / "user")
+    addon("addon_plain", "check_without")
 
 
 @pytest.mark.parametrize("check", ["check_boxes_and_files", "check_drawn", "check_objects"])
