@@ -48,9 +48,7 @@ def one_blender(tmp_path: Path) -> Check:
 
 
 def _runner(version: str, tmp_path: Path) -> Check:
-    def run(
-        module: str, check: str, *arguments: str, timeout_s: float = 200, small_disk: Path | None = None
-    ) -> str:
+    def run(module: str, check: str, *arguments: str, timeout_s: float = 200, small_disk: Path | None = None) -> str:
         __tracebackhide__ = True
         user = tmp_path / "user"
         user.mkdir(exist_ok=True)

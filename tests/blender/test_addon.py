@@ -81,6 +81,11 @@ def test_each_button_of_a_take_does_its_one_thing(addon: Check) -> None:
     addon("addon", "check_takes")
 
 
+@pytest.mark.parametrize("check", ["check_delete", "check_refused"])
+def test_a_take_is_deleted_for_good_and_nothing_else(addon: Check, check: str) -> None:
+    addon("addon_delete", check)
+
+
 def test_panels_say_what_is_sent_and_how_it_goes(addon: Check) -> None:
     addon("addon_panel", "check_draw")
 

@@ -1,7 +1,7 @@
 """Remedies of the daemon, which name options of the command line, in the words of the panel. Nothing but text.
 
-The daemon writes for everybody who asks it. An artist in Blender has no `--frames`, but a strip that can be trimmed. What
-stands between backticks is a command to be typed elsewhere, and stays.
+The daemon writes for everybody who asks it. An artist in Blender has no `--frames`, but a strip that can be trimmed.
+What stands between backticks is a command to be typed elsewhere, and stays.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ _PHRASES = (
     (r"give --frames (?:inside )?(?=\d)", "trim the strip to its files "),
     (r"give --frames as one range", "give one range of frames"),
     (r"change --frames", "trim the strip otherwise"),
+    (r"delete those first, or all together with --with-children", "delete those first"),
     (r"use fewer --frames", "send fewer frames"),
     (r"leave it out with --frames", "trim the strip so that it is left out"),
     (r"give --out another folder", "choose another folder under More, Takes"),

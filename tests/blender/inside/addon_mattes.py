@@ -1,4 +1,4 @@
-"""Every source of a matte, from the button to the take: changed inside of that matte, in each frame, and nowhere else."""
+"""Every source of a matte, from the button to the take: changed inside that matte, in each frame, and nowhere else."""
 
 from __future__ import annotations
 

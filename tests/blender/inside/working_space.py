@@ -27,8 +27,9 @@ TO_ACESCG = np.array([[0.613097, 0.339523, 0.047379], [0.070194, 0.916354, 0.013
 @contextmanager
 def blenders_own() -> Iterator[None]:
     """$OCIO as a Blender with a window sets it for itself and for what it starts."""
-    os.environ["OCIO"] = os.path.join(bpy.utils.system_resource("DATAFILES"), "colormanagement", "config.ocio")
-    assert Path(os.environ["OCIO"]).is_file()
+    config = Path(bpy.utils.system_resource("DATAFILES")) / "colormanagement" / "config.ocio"
+    assert config.is_file()
+    os.environ["OCIO"] = str(config)
     try:
         yield
     finally:
