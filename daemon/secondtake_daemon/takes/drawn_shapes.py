@@ -1,4 +1,4 @@
-"""Shapes that hosts drew, `data/shapes/<digest>.json`: kept for the takes that name them, and dropped when none does."""
+"""Shapes that hosts drew, `data/shapes/<digest>.json`: kept for the takes that name them, dropped when none does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside a deleted take: rendered plates and mattes, and pictures. Removed in a thread; nothing of Blender."""
+"""What stands beside a deleted take: rendered plates, mattes, pictures. Removed in a thread; nothing of Blender."""
 
 from __future__ import annotations
 
