@@ -86,7 +86,7 @@ def _without_commands(text: str) -> str:
 
 
 def _remedies() -> Iterator[str]:
-    """Every text of client and daemon that holds an option and is no docstring, its numbers filled in."""
+    """Every remedy in client and daemon that names an option, its numbers filled in."""
     for package in (secondtake, secondtake_daemon):
         for path in Path(str(package.__file__)).parent.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
