@@ -17,6 +17,7 @@ sys.path.insert(0, str(FOLDER))
 try:
     import environments
     import movies
+    import small_disks
 finally:
     sys.path.remove(str(FOLDER))
 
@@ -67,13 +68,14 @@ def _packaging() -> ModuleType:
 
 
 def _runner(version: str, tmp_path: Path) -> Check:
-    def run(module: str, check: str, *arguments: str, timeout_s: float = 200) -> str:
+    def run(module: str, check: str, *arguments: str, timeout_s: float = 200, small_disk: Path | None = None) -> str:
         __tracebackhide__ = True
         user = tmp_path / "user"
         user.mkdir(exist_ok=True)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("BLENDER_", "OCIO"))}
         environment.update(BLENDER_USER_RESOURCES=str(user), PYTHONDONTWRITEBYTECODE="1", PYTHONFAULTHANDLER="1")
         command = [
+            *(small_disks.with_small_disk(small_disk) if small_disk is not None else ()),
             environments.python_of(version),
             "-W",
             "error",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 import msgspec
 
 from secondtake.errors import UsageError
@@ -65,6 +68,8 @@ def _thumbnail(asked: ask.Thumbnail, *, home: Home, children: Children) -> Thumb
         task = ThumbnailTask(folder=str(folder), frame=frame, width_px=asked.width_px, path=str(path))
         said = msgspec.json.encode(task)
         children.run(["secondtake_daemon.bridge.thumbnails"], kind=Written, said=said, timeout_s=_LOOK_S)
+    with suppress(OSError):  # the cache drops first what was not used for longest
+        os.utime(path)
     return ThumbnailAnswer(take=manifest.take, frame=frame, path=str(path))
 
 

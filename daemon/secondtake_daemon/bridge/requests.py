@@ -17,6 +17,7 @@ from secondtake.messages import FixRequest, Operation, Reference
 from secondtake_daemon.bridge.questions import Survey
 from secondtake_daemon.images.sequences import shot_name
 from secondtake_daemon.takes import recipe, registry
+from secondtake_daemon.takes.drawn_shapes import SHAPES
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
 
 __all__ = ["plain_path", "request_of", "with_handles"]
@@ -158,15 +159,17 @@ def _matte(asked: Survey, home: Home) -> str | None:
 
 def _kept(shapes: bytes, home: Home) -> Path:
     """Keep the shapes in a file: a take that is replayed later reads them again. Same shapes, same file."""
-    folder = home.data / "shapes"
+    folder = home.data / SHAPES
     path = folder / f"{blake3(shapes).hexdigest()[:32]}.json"
-    if not path.is_file():
+    try:
+        if path.is_file():
+            os.utime(path)  # `sweep_shapes` counts from its last use
+            return path
         home.create()
         private_folder(folder)
-        try:
-            write_private(path, shapes)
-        except OSError as error:
-            raise DiskError(f"The shapes cannot be written ({error.strerror})", path=path) from error
+        write_private(path, shapes)
+    except OSError as error:
+        raise DiskError(f"The shapes cannot be written ({error.strerror})", path=path) from error
     return path
 
 

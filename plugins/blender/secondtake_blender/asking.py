@@ -145,8 +145,7 @@ def _add_matte(
 ) -> None:
     scene = plates.scene_of(context)
     settings = settings_of(scene)
-    with studio_environment():
-        matte = mattes.choose_matte(context, scene, settings, plate)
+    matte = mattes.choose_matte(context, scene, settings, plate)
     params.update(_matte(scene, settings, plate.choice, matte))
     if isinstance(matte, Painting):
         orders.append(("matte", matte))

@@ -188,7 +188,12 @@ def _draw_takes(layout: Rna, settings: Rna, width: int) -> None:
     row = body.row()
     row.template_list(TakesList.bl_idname, "", settings, "takes", settings, "take_index", rows=3)
     side = row.column(align=True)
-    for name, icon in (("refresh_takes", "FILE_REFRESH"), ("show_plate", "HIDE_OFF"), ("rename_take", "GREASEPENCIL")):
+    for name, icon in (
+        ("refresh_takes", "FILE_REFRESH"),
+        ("show_plate", "HIDE_OFF"),
+        ("rename_take", "GREASEPENCIL"),
+        ("delete_take", "TRASH"),
+    ):
         side.operator(f"secondtake.{name}", text="", icon=icon)
     body.prop(settings, "are_all_shown")
     grid = body.grid_flow(columns=3, even_columns=True, align=True, row_major=True)

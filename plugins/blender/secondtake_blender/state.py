@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .chores import Chore
 from .engine import Engine
 from .host import Answer, Bridge
 from .live import LiveJob
@@ -44,6 +45,8 @@ class SessionState:
     """Jobs of this session and .blend whose takes are there."""
     later: deque[Callable[[], None]] = field(default_factory=deque)
     """Work for the next ticks of the pump, one piece at a time."""
+    chores: list[Chore[None]] = field(default_factory=list)
+    """Work in threads that nobody waits for."""
     takes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the daemon's store says of each take."""
     surveys: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
