@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,22 @@ def make_world(contract: Contract) -> Callable[..., World]:
         return World(contract, **choices)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shared_home(make_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
+    """A home with a launcher file, and the one daemon that the first fix of a module starts there."""
+    with make_home() as root:
+        write_launcher(root)
+        yield root
+
+
+def write_launcher(home: Path, *bridge: str) -> Path:
+    """Say in a home where the bridge's Python is; the launcher file. bridge: other arguments than its own."""
+    launcher = host.find_launcher(str(home))
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    launcher.write_text(json.dumps({"python": sys.executable, **({"bridge": bridge} if bridge else {})}))
+    return launcher
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from conftest import write_launcher
 from desk import shot_scene
 from standin.world import World
 from test_child_pythons import SHAPES, installer
@@ -36,7 +37,6 @@ class Artist:
     cancels_at: str = "nothing"
     told: list[str] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
-    during: Callable[[str], None] = lambda words: None
 
     def ask(self, form: Form) -> dict[str, str] | None:
         return {**{each.key: each.value for each in form.fields}, **self.answers}
@@ -48,7 +48,6 @@ class Artist:
 
     def progress(self, words: str, share: float) -> bool:
         self.looks.append(words)
-        self.during(words)
         return self.cancels_at not in words
 
     def tell(self, lines: Sequence[str]) -> None:
@@ -59,13 +58,11 @@ class Artist:
 
 
 @pytest.fixture
-def work(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for takes, in a home with a launcher file."""
+def work(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for takes, and the home that all tests here share."""
     folder = tmp_path / "Second Take é"
+    monkeypatch.setenv("SECONDTAKE_HOME", str(shared_home))
     monkeypatch.setenv("SECONDTAKE_RESOLVE_FOLDER", str(folder))
-    launcher = host.find_launcher(str(home))
-    launcher.parent.mkdir(parents=True)
-    launcher.write_text(json.dumps({"python": sys.executable}))
     (tmp_path / "roto.json").write_text(json.dumps(SHAPES))
     return folder
 
@@ -153,10 +150,10 @@ def test_no_launcher_file_and_a_daemon_of_another_version(
 ) -> None:
     world = make_world()
     shot_scene(world, footage)
-    before, launcher = world.snapshot(), host.find_launcher(str(home))
+    before = world.snapshot()
     hello = {"event": "hello", "protocol_min": 7, "protocol_max": 9}
     newer = f"import json; print(json.dumps({hello!r}), flush=True); input(); input()"
-    launcher.write_text(json.dumps({"python": sys.executable, "bridge": ["-c", newer]}))
+    launcher = write_launcher(home, "-c", newer)
     artist = Artist(filled(tmp_path))
     assert run("fix", world, artist) == 1
     assert "protocol 7-9" in artist.told[0]
@@ -242,12 +239,14 @@ def test_a_job_that_outlived_its_script_is_brought_back_later(
     class Killed(BaseException):
         pass
 
-    def killed(words: str) -> None:
+    def killed(name: str) -> None:
         if list(work.rglob("sent.json")):
             raise Killed
 
+    world.guard.before = killed
     with pytest.raises(Killed):
-        run("fix", world, Artist(filled(tmp_path), during=killed))
+        run("fix", world, Artist(filled(tmp_path)))
+    world.guard.before = lambda name: None
     world.move(item, by=300)
     for _ in range(60):
         artist = Artist()

@@ -49,9 +49,9 @@ def reject(host: Host, ours: OurItem) -> tuple[str, ...]:
 
 
 def withdraw_take(host: Host, item_id: str) -> tuple[str, ...]:
-    """Show the clip's first take again and remove ours. Raises Refusal if it has none of ours."""
-    ours = dict(host.our_pool_clips())
-    pool_id = next((each for each in host.takes(item_id) if each in ours), "")
+    """Show the clip's first take again and remove ours, the one that shows. Raises Refusal if it has none of ours."""
+    ours, shown = dict(host.our_pool_clips()), host.media_id(item_id)
+    pool_id = next((each for each in (shown, *host.takes(item_id)) if each in ours), "")
     if not pool_id:
         raise Refusal("The clip has no take of Second Take", remedy="Park on one that has")
     with kept_state(host) as kept:

@@ -13,7 +13,7 @@ from .calls import Host
 from .clip import Route, Shot
 from .face import Face
 from .fixing import Making, send_fix
-from .flow_fix import Wish
+from .flow_fix import Wish, require_saved, shot_name
 from .form import make_form, read_form
 from .kept_state import kept_state
 from .landing import land, result_of
@@ -43,6 +43,7 @@ class App:
         """Fix the clip under the playhead. Raises Refusal."""
         with only_one(self.workplace.lock_file(self.host.project_id())):
             shot = read_shot(self.host)
+            require_saved(shot)
             engines = self._engines()
             form = make_form(
                 shot, tracks=self.host.tracks_over(shot.clip), engines=engines, last=self.workplace.last_form()
@@ -176,10 +177,15 @@ class App:
     def _takes_words(self) -> list[str]:
         """The takes of the shot under the playhead, as far as they are known."""
         with suppress(Refusal):
-            ours = under_playhead(self.host)
-            takes = self.talk.ask("takes", timeout_s=_ASK_S, shot=ours.tag.shot)["takes"]
+            takes = self.talk.ask("takes", timeout_s=_ASK_S, shot=self._shot_here())["takes"]
             return [_take_words(take) for take in takes]
         return []
+
+    def _shot_here(self) -> str:
+        """What the shot under the playhead was called when it was sent. Raises Refusal."""
+        clip = self.host.shot().clip
+        tag = dict(self.host.our_pool_clips()).get(clip.media.id) if clip.media else None
+        return tag.shot if tag else shot_name(clip)
 
 
 def _take_words(take: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from .clip import Route, Shot
 from .flow_fix import FixPlan, MatteKind, Wish, plan_fix
 from .kept_state import Kept, kept_state
 from .masks import keyed_shapes
-from .refusal import Refusal
+from .refusal import Cancelled, Refusal
 from .render_state import RenderJob
 from .rendering import Clock, Progress, render_range
 from .tags import Tag
@@ -36,6 +37,11 @@ class Making:
     progress: Progress
     clock: Clock = field(default_factory=Clock)
 
+    def read(self, frame: int, count: int) -> None:
+        """Told of each frame of which masks are read. Raises Cancelled."""
+        if not self.progress(f"Reading masks, frame {frame + 1} of {count}", frame / count):
+            raise Cancelled
+
 
 def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent, tuple[str, ...]]:
     """Make and send it; what was sent, and what is odd about it.
@@ -52,7 +58,7 @@ def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent,
         frames=plan.frames,
         rate=shot.timeline.rate,
         instruction=wish.instruction,
-        colour=dict(shot.clip.media.colour) if shot.clip.media else {},
+        read_as=plan.read_as,
     )
     is_sent = False
     try:
@@ -102,17 +108,17 @@ def _make_inside(making: Making, shot: Shot, plan: FixPlan, wish: Wish, folder: 
         raise Refusal("The timeline is gone from the project", remedy="Open another, and fix its clip")
     if plan.matte.kind == MatteKind.MASKS:
         host.open_page("fusion")
-        masks = host.masks(shot.clip.id, plan.matte.masks, count=count)
+        masks = host.masks(shot.clip.id, plan.matte.masks, count=count, tick=making.read)
         params["shapes"] = keyed_shapes(masks, first=plan.frames.start, size_px=plan.size_px)
     if plan.matte.kind == MatteKind.TRACK:
-        params["matte"] = _rendered(making, shot, plan, folder, kept, name="matte", solo=plan.matte.track)
+        params["matte"] = _rendered(making, shot, plan, folder, kept, name="matte", tracks={plan.matte.track})
     if plan.route is Route.RENDER:
-        solo = shot.clip.track if wish.is_solo else None
-        params["plate"] = _rendered(making, shot, plan, folder, kept, name="plate", solo=solo)
+        tracks = {shot.clip.track} if wish.is_solo else host.tracks_on() - {plan.matte.track}
+        params["plate"] = _rendered(making, shot, plan, folder, kept, name="plate", tracks=tracks)
 
 
 def _rendered(
-    making: Making, shot: Shot, plan: FixPlan, folder: Path, kept: Kept, *, name: str, solo: int | None
+    making: Making, shot: Shot, plan: FixPlan, folder: Path, kept: Kept, *, name: str, tracks: Collection[int]
 ) -> str:
     """Render what shows over the plate's frames, numbered as the plate is; the pattern of the files."""
     before, after = plan.handles
@@ -127,7 +133,7 @@ def _rendered(
         ),
         numbers=plan.frames.grown(before=before, after=after),
         ours=str(making.workplace.folder),
-        solo=solo,
+        tracks=tracks,
         progress=making.progress,
         clock=making.clock,
     )

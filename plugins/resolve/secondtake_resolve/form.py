@@ -18,6 +18,7 @@ _ROUTES = {
     "The source, without the grade": Route.SOURCE,
     "What the timeline shows, with the grade": Route.RENDER,
 }
+_ALONE, _ALL = "This clip's track alone", "All tracks that are on"
 _FILE, _OURS = "A file or a folder", "All Fusion masks named FIX_…"
 _MASK, _TRACK = "Fusion mask ", "Luma of track V"
 _HERE = "@here"
@@ -59,6 +60,7 @@ def make_form(shot: Shot, *, tracks: Sequence[int], engines: Sequence[str], last
         Field("matte_path", "Matte file", hint="roto.####.exr, roto.json, or a folder"),
         Field("references", "References", hint="Images, parted by ; — with @here it is the frame under the playhead"),
         Field("route", "Send", next(iter(_ROUTES)), tuple(_ROUTES)),
+        Field("tracks", "If rendered", _ALONE, (_ALONE, _ALL)),
         Field("colourspace", "Colour space", hint="As the daemon calls it; empty: as the clip or the project says"),
         Field("handles", "Handles", "8"),
         Field("engine", "Engine", "", ("", *engines)),
@@ -84,6 +86,7 @@ def read_form(values: Mapping[str, str], shot: Shot) -> Wish:
         colourspace=said["colourspace"],
         engine=said["engine"],
         quality=said["quality"],
+        is_solo=said["tracks"] != _ALL,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,13 +44,13 @@ def render_range(
     *,
     numbers: Range[SourceFrame],
     ours: str,
-    solo: int | None,
+    tracks: Collection[int],
     progress: Progress,
     clock: Clock,
 ) -> str:
     """Render into `job.folder`, which is made, and name the files `NAME.<number>.exr` by `numbers`; their pattern.
 
-    ours: the folder above all of our jobs, of which none may be left. solo: the only video track that shows. Call it
+    ours: the folder above all of our jobs, of which none may be left. tracks: the video tracks that show. Call it
     inside `kept_state`. Raises Refusal or Cancelled; then nothing of it is left in the queue and on the disk.
     """
     folder = Path(job.folder)
@@ -61,8 +61,7 @@ def render_range(
         folder.mkdir(parents=True, exist_ok=True)
         with kept_render(host, kept, preset=preset):
             _clear_leftovers(host, kept, ours, preset)
-            if solo is not None:
-                host.set_enables([index == solo for index, _ in enumerate(host.enables(), start=1)])
+            host.set_enables([index in tracks for index, _ in enumerate(host.enables(), start=1)])
             host.open_page("deliver")
             host.set_render_mode(_ONE_CLIP)
             host.set_render_format(host.exr_half())
