@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,14 +13,15 @@ import pytest
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))
 
-import stubs
-from standin.exr_file import write_exr
-from standin.spec import Contract, read_contract
-from standin.world import World
-
 from secondtake import host
 
 sys.modules.setdefault("secondtake_resolve.host", host)  # installed, it lies beside the plugin
+
+import stubs
+from desk import write_launcher
+from standin.exr_file import write_exr
+from standin.spec import Contract, read_contract
+from standin.world import World
 
 
 @pytest.fixture(scope="session")
@@ -52,14 +52,6 @@ def shared_home(make_home: Callable[[], AbstractContextManager[Path]]) -> Iterat
     with make_home() as root:
         write_launcher(root)
         yield root
-
-
-def write_launcher(home: Path, *bridge: str) -> Path:
-    """Say in a home where the bridge's Python is; the launcher file. bridge: other arguments than its own."""
-    launcher = host.find_launcher(str(home))
-    launcher.parent.mkdir(parents=True, exist_ok=True)
-    launcher.write_text(json.dumps({"python": sys.executable, **({"bridge": bridge} if bridge else {})}))
-    return launcher
 
 
 @pytest.fixture

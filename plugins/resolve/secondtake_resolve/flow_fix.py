@@ -307,7 +307,7 @@ def _notes(shot: Shot) -> tuple[str, ...]:
 
 
 def shot_name(clip: Clip) -> str:
-    """What a shot is called, in files, bins and by the daemon: from the files of a sequence, else from the clip's name without its extension."""
+    """What a shot is called everywhere: by the files of a sequence, else by the clip's name without its extension."""
     named = parse_sequence(clip.media.path) if clip.media is not None else None
     if named is None:
         return safe_name(clip.name.rpartition(".")[0] or clip.name)
