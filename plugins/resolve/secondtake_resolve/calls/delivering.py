@@ -119,10 +119,11 @@ class Delivering(Base):
 
     def _is_as_asked(self, job_id: str, job: RenderJob) -> bool:
         """Whether a queued job has our folder and range: settings themselves cannot be read."""
-        queued = (each for each in self._project().GetRenderJobList() or [] if text(each.get("JobId")) == job_id)
-        said = next(queued, {})
-        first, last = said.get("MarkIn", 0), said.get("MarkOut", job.record.count - 1)
-        return Path(text(said.get("TargetDir"))) == Path(job.folder) and last - first + 1 == job.record.count
+        for said in self._project().GetRenderJobList() or []:
+            if text(said.get("JobId")) == job_id:
+                count = said.get("MarkOut", job.record.count - 1) - said.get("MarkIn", 0) + 1
+                return Path(text(said.get("TargetDir"))) == Path(job.folder) and count == job.record.count
+        return False
 
     def start_job(self, job_id: str) -> None:
         """Start one job, and no other. What Resolve answers is not enough: it may answer nothing, and go on."""
