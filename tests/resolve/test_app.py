@@ -33,12 +33,15 @@ class Artist:
 
     answers: dict[str, str] = field(default_factory=dict)
     choices: list[str] = field(default_factory=list)
-    cancels_at: str = "nothing"
+    cancels: bool = False
+    """At the first look after the form."""
     told: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
 
     def ask(self, form: Form) -> dict[str, str] | None:
+        self.forms.append(form)
         return {**{each.key: each.value for each in form.fields}, **self.answers}
 
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
@@ -49,7 +52,7 @@ class Artist:
 
     def progress(self, words: str, share: float) -> bool:
         self.looks.append(words)
-        return self.cancels_at not in words
+        return not (self.cancels and self.forms)
 
     def tell(self, lines: Sequence[str]) -> None:
         self.told += lines
@@ -204,6 +207,9 @@ def test_fix_reject_and_fix_again(make_world: MakeWorld, footage: Path, tmp_path
     artist = Artist(filled(tmp_path))
     assert run("fix", world, artist) == 0, artist.told
     assert "is on the timeline" in artist.told[0]
+    said = [line for line in artist.forms[0].lines if "colour tag" in line]
+    assert said == ["The plate has no colour tag and is taken as Linear Rec.709 (sRGB)"]  # before anything is sent
+    assert said[0] not in artist.told
     (ours,) = world.items_named("FIX")
     assert (ours.start, ours.count) == (item.start, 3)
     artist = Artist(choices=["Close"])
@@ -239,12 +245,13 @@ def test_raw_media_is_rendered_once_the_artist_agrees(
 
 
 def test_cancel_ends_the_job_and_leaves_nothing(
-    make_world: MakeWorld, footage: Path, tmp_path: Path, work: Path
+    make_world: MakeWorld, footage: Path, tmp_path: Path, work: Path, home: Path
 ) -> None:
+    write_launcher(home)  # a daemon that has yet to start its worker: there is time to cancel
     world = make_world()
     shot_scene(world, footage, count=8)
     before = world.snapshot()
-    artist = Artist(filled(tmp_path), cancels_at="e")
+    artist = Artist(filled(tmp_path), cancels=True)
     assert run("fix", world, artist) == 0, artist.told
     assert "ancelled" in artist.told[0]
     assert world.snapshot() == before

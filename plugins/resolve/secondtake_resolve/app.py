@@ -13,7 +13,7 @@ from .calls import Host
 from .clip import Route, Shot
 from .face import Face
 from .fixing import Making, send_fix
-from .flow_fix import Wish, require_saved, shot_name
+from .flow_fix import Wish, require_saved, shot_name, source_survey
 from .form import make_form, read_form
 from .kept_state import kept_state
 from .landing import land, result_of
@@ -45,9 +45,9 @@ class App:
             shot = read_shot(self.host)
             require_saved(shot)
             engines = self._engines()
-            form = make_form(
-                shot, tracks=self.host.tracks_over(shot.clip), engines=engines, last=self.workplace.last_form()
-            )
+            odd = self._odd(shot)
+            tracks, last = self.host.tracks_over(shot.clip), self.workplace.last_form()
+            form = make_form(shot, odd=odd, tracks=tracks, engines=engines, last=last)
             values = self.face.ask(form)
             if values is None:
                 return
@@ -58,7 +58,7 @@ class App:
                 self.face.tell(["Cancelled. Nothing was sent"])
                 return
             lines = self._finish(self.talk.watch(sent.tag.job), sent)
-        self.face.tell([*lines, *notes])
+        self.face.tell([*lines, *(note for note in notes if note not in odd)])
 
     def bring_back(self) -> None:
         """Bring back whatever is done. Raises Refusal."""
@@ -147,6 +147,16 @@ class App:
     def _engines(self) -> list[str]:
         said = self.talk.ask("start", timeout_s=_START_S)
         return [str(card["name"]) for card in said.get("engines", ()) if card.get("available")]
+
+    def _odd(self, shot: Shot) -> tuple[str, ...]:
+        """What is odd about the source's files, or why the daemon cannot read them, before anything is filled in."""
+        survey = source_survey(shot)
+        if not survey:
+            return ()
+        try:
+            return tuple(self.talk.ask("survey", timeout_s=_ASK_S, **survey).get("odd", ()))
+        except Refusal as refusal:
+            return (str(refusal),)
 
     def _withdraw(self) -> bool:
         """Offer to take our take of the clip under the playhead away again; False if there is none."""

@@ -13,7 +13,7 @@ from .sequence import kind_of, parse_sequence, safe_name
 
 __all__ = [
     "FixPlan", "MatteKind", "MatteWish", "Reference", "Wish", "plan_fix", "require_saved", "shot_name",
-    "shot_words",
+    "shot_words", "source_survey",
 ]  # fmt: skip
 
 _RATE_DIFFERENCE = 1e-3
@@ -124,7 +124,16 @@ def shot_words(shot: Shot) -> tuple[str, ...]:
     lines = [f"{clip.name} on V{clip.track}: {frames}, {shot.timeline.rate:g} frames a second"]
     lines.append(f"{why}: what the timeline shows will be sent" if why else _source_words(clip))
     lines.append(colour_words(shot.colour, clip.media.colour if clip.media else {}))
-    return (*lines, *_notes(shot))
+    return (*lines, *_notes(shot, Route.RENDER if why else Route.SOURCE))
+
+
+def source_survey(shot: Shot) -> dict[str, str]:
+    """What to ask the daemon about a clip's source before the artist is asked; empty if the source is not sent."""
+    media = shot.clip.media
+    if media is None or _why_not_source(shot):
+        return {}
+    plate, frames = _source_files(shot.clip)
+    return {"plate": plate, "frames": frames.words(), "colourspace": source_colourspace(media.colour, asked="")}
 
 
 def _source_words(clip: Clip) -> str:
@@ -196,7 +205,7 @@ def _source_plan(shot: Shot, wish: Wish) -> FixPlan:
         size_px=media.size_px,
         matte=wish.matte,
         read_as=media.colour,
-        notes=_notes(shot),
+        notes=_notes(shot, Route.SOURCE),
     )
     return _with_references(plan, wish.references)
 
@@ -216,7 +225,7 @@ def _render_plan(shot: Shot, wish: Wish, why: str) -> FixPlan:
     before, after = handles_within(
         wish.handles, before=clip.record.start - shot.timeline.start, after=shot.timeline.end - clip.record.end
     )
-    notes = (*((f"{why}: what the timeline shows is rendered",) if why else ()), *_notes(shot))
+    notes = (*((f"{why}: what the timeline shows is rendered",) if why else ()), *_notes(shot, Route.RENDER))
     plan = FixPlan(
         route=Route.RENDER,
         name=shot_name(clip),
@@ -288,19 +297,21 @@ def _require_fitting_matte(shot: Shot, plan: FixPlan) -> None:
         raise Refusal("Fusion masks of a retimed clip cannot be placed in time", remedy="Render the matte instead")
 
 
-def _notes(shot: Shot) -> tuple[str, ...]:
-    clip = shot.clip
+def _notes(shot: Shot, route: Route) -> tuple[str, ...]:
+    """What is unusual about a clip that goes this way."""
+    clip, is_source = shot.clip, route is Route.SOURCE
     said = []
     if clip.touches_transition:
         said.append("A transition reaches into the clip: its frames there are mixed with the neighbour's")
     if not clip.is_enabled:
         said.append("The clip is disabled")
     if clip.changed_sizing:
-        said.append(f"The clip is changed by {', '.join(clip.changed_sizing)}; a take of the source is changed with it")
+        also = "; a take of the source is changed with it" if is_source else ", and is sent so"
+        said.append(f"The clip is changed by {', '.join(clip.changed_sizing)}{also}")
     if clip.has_fusion:
-        said.append("The clip has a Fusion composition; it comes after the take")
-    if clip.media is not None and clip.media.path:
-        said.append("Resolve does not say whether a clip is stabilised: a take as source is stabilised with it")
+        said.append("The clip has a Fusion composition; it comes " + ("after" if is_source else "before") + " the take")
+    if is_source:
+        said.append("Resolve does not say whether a clip is stabilised: a take of the source is stabilised with it")
     if clip.takes > 1:
         said.append(f"The clip has {clip.takes} takes of its own; they stay")
     return tuple(said)

@@ -44,8 +44,12 @@ class Form:
     fields: tuple[Field, ...]
 
 
-def make_form(shot: Shot, *, tracks: Sequence[int], engines: Sequence[str], last: Mapping[str, str]) -> Form:
-    """The questions for a shot. tracks: others with something over the clip; last: what was said last time."""
+def make_form(
+    shot: Shot, *, odd: Sequence[str], tracks: Sequence[int], engines: Sequence[str], last: Mapping[str, str]
+) -> Form:
+    """The questions for a shot. odd: what the daemon says of its files; tracks: others with something over the clip;
+    last: what was said last time.
+    """
     masks = shot.clip.masks
     mattes = (
         *((_OURS,) if any(map(is_ours, masks)) else ()),
@@ -66,7 +70,7 @@ def make_form(shot: Shot, *, tracks: Sequence[int], engines: Sequence[str], last
         Field("engine", "Engine", "", ("", *engines)),
         Field("quality", "Quality", "final", ("draft", "final")),
     )
-    return Form(f"Fix {shot.clip.name}", shot_words(shot), tuple(_with_last(field, last) for field in fields))
+    return Form(f"Fix {shot.clip.name}", (*shot_words(shot), *odd), tuple(_with_last(field, last) for field in fields))
 
 
 def read_form(values: Mapping[str, str], shot: Shot) -> Wish:
