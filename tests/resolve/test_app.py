@@ -52,7 +52,7 @@ class Artist:
 
     def progress(self, words: str, share: float) -> bool:
         self.looks.append(words)
-        return not (self.cancels and self.forms)
+        return not (self.cancels and (self.forms or words.startswith("Looking")))
 
     def tell(self, lines: Sequence[str]) -> None:
         self.told += lines
@@ -276,6 +276,9 @@ def test_a_job_that_outlived_its_script_is_brought_back_later(
         run("fix", world, Artist(filled(tmp_path)))
     world.guard.before = lambda name: None
     world.move(item, by=300)
+    artist = Artist(cancels=True)
+    assert run("bring_back", world, artist) == 0
+    assert artist.told == ["Cancelled; the rest can be brought back later"]
     for _ in range(60):
         artist = Artist()
         assert run("bring_back", world, artist) == 0, artist.told

@@ -65,10 +65,15 @@ class App:
         waiting = self.workplace.waiting(self.host.project_id())
         if not waiting:
             raise Refusal("Nothing from this project waits to be brought back", remedy="Fix a shot first")
-        lines = []
-        for sent in waiting:
-            self.face.progress(f"Looking at {sent.tag.shot}", 0.0)
-            job = self.talk.look(sent.tag.job)
+        lines: list[str] = []
+        for at, sent in enumerate(waiting):
+            try:
+                if not self.face.progress(f"Looking at {sent.tag.shot}", at / len(waiting)):
+                    raise Cancelled
+                job = self.talk.look(sent.tag.job)
+            except Cancelled:
+                lines.append("Cancelled; the rest can be brought back later")
+                break
             if job["state"] in ("queued", "running"):
                 lines.append(f"{sent.tag.shot}: {job.get('words', job['state'])}")
                 continue

@@ -121,7 +121,8 @@ def shot_words(shot: Shot) -> tuple[str, ...]:
     """What the artist is shown before anything is sent, and what is unusual."""
     clip, why = shot.clip, _why_not_source(shot)
     frames = f"{clip.record.count} frames from timeline frame {clip.record.start}"
-    lines = [f"{clip.name} on V{clip.track}: {frames}, {shot.timeline.rate:g} frames a second"]
+    rate = f"{shot.timeline.rate:g} frames a second{', drop-frame' if shot.timeline.is_drop_frame else ''}"
+    lines = [f"{clip.name} on V{clip.track}: {frames}, {rate}"]
     lines.append(f"{why}: what the timeline shows will be sent" if why else _source_words(clip))
     lines.append(colour_words(shot.colour, clip.media.colour if clip.media else {}))
     return (*lines, *_notes(shot, Route.RENDER if why else Route.SOURCE))
