@@ -51,7 +51,7 @@ class Clock:
 
 def test_looks_come_four_to_ten_times_a_second() -> None:
     clock = Clock()
-    with pytest.raises(Refusal, match="did not answer within 3 s. Look at"):
+    with pytest.raises(Refusal, match=r"did not answer within 3 s\. Look at"):
         clock.talk(Deaf(), lambda words, share: True).ask("status", timeout_s=3.0)
     between = [later - sooner for sooner, later in zip(clock.looks, clock.looks[1:], strict=False)]
     assert len(between) > 10
