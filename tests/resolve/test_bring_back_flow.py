@@ -201,49 +201,6 @@ def test_what_resolve_says_of_a_write_is_not_believed(
             assert now == done or is_copied, (number, good.guard.log[number])
 
 
-MANAGED = {"colorScienceMode": "davinciYRGBColorManagedv2", "colorSpaceOutput": "Rec.709 Gamma 2.4"}
-ACES = {"colorScienceMode": "acescct", "colorSpaceOutput": "Rec.709 Gamma 2.4", "colorAcesODT": "ACEScct"}
-
-
-@pytest.mark.parametrize(
-    ("project", "route", "read_as"),
-    [
-        ({}, Route.SOURCE, ("ARRI LogC4", "ACEScct")),
-        (MANAGED, Route.SOURCE, ("ARRI LogC4", "ACEScct")),
-        ({}, Route.RENDER, ("", "")),
-        (MANAGED, Route.RENDER, ("Rec.709 Gamma 2.4", "")),
-        (ACES, Route.RENDER, ("", "ACEScct")),
-    ],
-)
-def test_a_take_is_read_as_its_plate_is(
-    make_world: MakeWorld, footage: Path, tmp_path: Path, project: dict[str, str], route: Route,
-    read_as: tuple[str, str],
-) -> None:  # fmt: skip
-    world = make_world()
-    world.project.settings |= project
-    item = shot_scene(world, footage)
-    assert item.media is not None
-    item.media.properties |= {"Input Color Space": "ARRI LogC4", "IDT": "ACEScct"}
-    settings = dict(world.project.settings)
-    making = make_making(world, tmp_path, Desk())
-    sent, _ = send_fix(making, making.host.shot(), file_matte(route=route, colourspace="ACEScg", handles=2), job=JOB)
-    landed = land(making.host, making.workplace, sent, take_of(sent))
-    (ours,) = world.items_named("FIX")
-    assert ours.media is not None
-    assert (ours.media.properties["Input Color Space"], ours.media.properties["IDT"]) == read_as
-    assert world.project.settings == settings
-    assert not any("did not set" in words for words in landed.words)
-
-
-def test_a_colour_space_that_did_not_take_is_told(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
-    world = make_world()
-    world.project.settings |= MANAGED
-    sent, _ = sent_from(world, footage, tmp_path, route=Route.RENDER)
-    world.quirks.stubborn_properties = ("Input Color Space",)
-    landed = land(make_host(world), Workplace(tmp_path), sent, take_of(sent))
-    assert any("Input Color Space of the take to Rec.709 Gamma 2.4" in words for words in landed.words)
-
-
 def test_accepted_take_lies_under_the_grade_and_can_be_withdrawn(
     make_world: MakeWorld, footage: Path, tmp_path: Path
 ) -> None:
@@ -277,6 +234,20 @@ def test_second_take_of_a_clip_that_has_one(make_world: MakeWorld, footage: Path
     withdraw_take(host, item.id)  # the one that shows
     assert (item.takes[1:], item.selected_take) == ([first], 1)
     assert shown not in [clip for folder in world.project.pool.root.below() for clip in folder.clips]
+
+
+def test_a_clip_that_shows_a_take_keeps_its_name(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
+    world = make_world()
+    _, item, _ = land_one(world, footage, tmp_path)
+    making = make_making(world, tmp_path, Desk())
+    accept_take(making.host, under_playhead(making.host))
+    shot = making.host.shot()
+    assert shot.clip.id == item.id
+    assert shot.clip.media is not None
+    assert "t3k9x0c" in shot.clip.media.path
+    sent, _ = send_fix(making, shot, file_matte(route=Route.RENDER, colourspace="ACEScg"), job=JOB[::-1])
+    assert sent.tag.shot == "sh010"
+    assert Path(sent.folder).parent.name == "sh010"
 
 
 def test_rendered_frames_are_not_put_under_the_grade(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:

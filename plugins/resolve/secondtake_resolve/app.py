@@ -12,8 +12,8 @@ from .accepting import accept_take, reject, under_playhead, withdraw_take
 from .calls import Host
 from .clip import Route, Shot
 from .face import Face
-from .fixing import Making, send_fix
-from .flow_fix import Wish, require_saved, shot_name, source_survey
+from .fixing import Making, name_of, send_fix
+from .flow_fix import Wish, require_saved, source_survey
 from .form import make_form, read_form
 from .kept_state import kept_state
 from .landing import land, result_of
@@ -192,15 +192,10 @@ class App:
     def _takes_words(self) -> list[str]:
         """The takes of the shot under the playhead, as far as they are known."""
         with suppress(Refusal):
-            takes = self.talk.ask("takes", timeout_s=_ASK_S, shot=self._shot_here())["takes"]
+            name = name_of(self.host, self.host.shot().clip)
+            takes = self.talk.ask("takes", timeout_s=_ASK_S, shot=name)["takes"]
             return [_take_words(take) for take in takes]
         return []
-
-    def _shot_here(self) -> str:
-        """What the shot under the playhead was called when it was sent. Raises Refusal."""
-        clip = self.host.shot().clip
-        tag = dict(self.host.our_pool_clips()).get(clip.media.id) if clip.media else None
-        return tag.shot if tag else shot_name(clip)
 
 
 def _take_words(take: Mapping[str, Any]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .calls import Host
-from .clip import Route, Shot
-from .flow_fix import FixPlan, MatteKind, Wish, plan_fix
+from .clip import Clip, Route, Shot
+from .flow_fix import FixPlan, MatteKind, Wish, plan_fix, shot_name
 from .kept_state import Kept, kept_state
 from .masks import keyed_shapes
 from .refusal import Cancelled, Refusal
@@ -20,7 +20,7 @@ from .tags import Tag
 from .talk import Talk
 from .workplace import Sent, Workplace
 
-__all__ = ["Making", "send_fix"]
+__all__ = ["Making", "name_of", "send_fix"]
 
 _ASK_S, _FIX_S = 60.0, 120.0
 
@@ -49,7 +49,7 @@ def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent,
     The artist may have gone on since `shot` was read; it is the shot that counts. Raises Refusal or Cancelled; then
     Resolve is as it was, and nothing is left on the disk.
     """
-    plan = plan_fix(shot, wish)
+    plan = replace(plan_fix(shot, wish), name=name_of(making.host, shot.clip))
     folder = making.workplace.job_folder(project=shot.project_name, shot=plan.name, job=job)
     sent = Sent(
         tag=Tag(shot=plan.name, take="", job=job, route=plan.route, target=shot.clip_id),
@@ -74,6 +74,12 @@ def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent,
         if not is_sent:
             shutil.rmtree(folder, ignore_errors=True)
     return sent, (*plan.notes, *seen.get("odd", ()), *kept.lost)
+
+
+def name_of(host: Host, clip: Clip) -> str:
+    """What a shot is called: if it shows a take of ours by now, as it was when that was sent. Raises Refusal."""
+    tag = dict(host.our_pool_clips()).get(clip.media.id) if clip.media else None
+    return tag.shot if tag else shot_name(clip)
 
 
 def _make(making: Making, shot: Shot, plan: FixPlan, wish: Wish, folder: Path) -> tuple[Json, Kept]:
