@@ -59,6 +59,7 @@ class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
         mask: torch.Tensor,
         noise: torch.Tensor,
         sound_noise: Callable[[int, int], torch.Tensor],
+        reference: torch.Tensor | None,
         shows_green: bool,
         strength: float,
         **given: Any,
@@ -66,17 +67,18 @@ class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
         """As the pipeline, for one clip.
 
         plate: (1, F, 3, H, W) in 0 … 1. mask: (1, F, 1, H, W), 1 in the hole. noise: (1, C, T, h, w). sound_noise:
-        (tokens, features) → (1, tokens, features). shows_green: also show the clip with the hole painted green, as a
-        reference of this strength.
+        (tokens, features) → (1, tokens, features). reference: (1, F, 3, H, W) in 0 … 1, also shown, as a reference of
+        this strength; with shows_green its hole is painted green.
         """
         size = {"every": self.vae_temporal_compression_ratio, "scale": self.vae_spatial_compression_ratio}
         free = hole_tokens(mask, **size)
         self._edit = _Edit(free, noise, sound_noise)
+        hole = mask if shows_green else torch.zeros_like(mask)
         whole = None if bool(free.all()) else [LTX2VideoCondition(frames=plate[0] * 255.0, index=0, crf=0)]
         try:
             return super().__call__(
                 conditions=whole,
-                reference_conditions=[_green(plate, mask, strength)] if shows_green else None,
+                reference_conditions=None if reference is None else [_shown(reference, hole, strength)],
                 generator=torch.Generator().manual_seed(0),
                 use_cross_timestep=bool(self.transformer.prompt_modulation),  # from 2.3 on; another one is not refused
                 **given,
@@ -107,7 +109,6 @@ class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
         return self._edit.sound_noise(drawn.shape[1], drawn.shape[2]).to(drawn)
 
 
-def _green(plate: torch.Tensor, mask: torch.Tensor, strength: float) -> Any:
-    colour = torch.tensor(_GREEN, dtype=plate.dtype).view(1, 1, 3, 1, 1)
-    shown = torch.where(mask > 0, colour, plate)
-    return LTX2ReferenceCondition(frames=shown, strength=strength)
+def _shown(reference: torch.Tensor, hole: torch.Tensor, strength: float) -> Any:
+    colour = torch.tensor(_GREEN, dtype=reference.dtype).view(1, 1, 3, 1, 1)
+    return LTX2ReferenceCondition(frames=torch.where(hole > 0, colour, reference), strength=strength)
