@@ -19,7 +19,7 @@ from secondtake_daemon.models.shelf import Model, models
 
 __all__ = ["card_of", "installed", "worn"]
 
-VERSION = "2"
+VERSION = "3"
 """Of the path around a model: raised by every change of it that changes pixels."""
 _NEEDED = ("torch", "diffusers", "transformers", "accelerate", "ftfy")
 

@@ -67,6 +67,8 @@ def dressed(family: Family, adapters: Sequence[Model]) -> Family:
     for each in adapters:
         family = adapter_settings(family, each.settings)
         use = each.settings.get("use")
+        if use and not (family.final.adapter or family.final.shows_screen):
+            family = replace(family, activation_bytes=2 * family.activation_bytes)  # what it is shown are tokens too
         if use == INPAINT:
             family = _both(family, adapter=INPAINT)
         elif use == HDR:

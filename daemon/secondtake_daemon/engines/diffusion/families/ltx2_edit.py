@@ -3,6 +3,8 @@
 LTX-2 runs every token at a timestep of its own: its frame conditions are tokens at timestep 0, which every step pins
 to their clean latents (Lightricks, LTX-2, 2026; `VideoConditionByLatentIndex`). Here the whole clip is one condition,
 and only the tokens that the hole touches are let go. So the model sees the boundary, at any place and in any frame.
+A latent stands for eight frames: a single known frame among new ones, which has no latent of its own, is shown as
+tokens of its own moment besides (`VideoConditionByKeyframeIndex`).
 
 Conditions are pixels of 0 … 255 and references 0 … 1, in the same call; an index counts latents; `crf` of a single
 picture must be 0, or it is put through H.264 first.
@@ -10,7 +12,7 @@ picture must be 0, or it is put through H.264 first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from torch.nn.functional import max_pool3d, pad
 
-__all__ = ["LTX2Edit", "hole_tokens"]
+__all__ = ["LTX2Edit", "hole_tokens", "keyframes"]
 
 _GREEN = (0x66 / 255, 1.0, 0.0)
 """What the in- and outpainting adapter of LTX-2.3 was shown in place of what it has to make."""
@@ -32,6 +34,8 @@ class _Edit:
 
     free: torch.Tensor
     """(1, tokens) bool: those that are made."""
+    places: Iterator[int]
+    """Frames that the keyframes stand at, in their order."""
     noise: torch.Tensor
     """(1, C, T, h, w)."""
     sound_noise: Callable[[int, int], torch.Tensor]
@@ -45,6 +49,25 @@ def hole_tokens(mask: torch.Tensor, *, every: int, scale: int) -> torch.Tensor:
     planes = mask.transpose(1, 2)
     planes = pad(planes, (0, 0, 0, 0, every - 1, 0))
     return max_pool3d(planes, (every, scale, scale)).flatten(1) > 0
+
+
+def keyframes(mask: torch.Tensor, *, every: int) -> list[int]:
+    """Known frames that no latent holds: whole ones whose latent also stands for frames with a hole. Of a row of them
+    those next to such a frame, because each costs as many tokens as a latent. mask: as of `hole_tokens`."""
+    known = (mask[0].flatten(1).amax(dim=1) == 0).tolist()
+    found = []
+    for first in range(1, len(known), every):
+        group = range(first, first + every)
+        found += [
+            frame
+            for frame in group
+            if known[frame] and any(near in group and not known[near] for near in _beside(frame))
+        ]
+    return found
+
+
+def _beside(frame: int) -> tuple[int, int]:
+    return frame - 1, frame + 1
 
 
 class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
@@ -72,12 +95,15 @@ class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
         """
         size = {"every": self.vae_temporal_compression_ratio, "scale": self.vae_spatial_compression_ratio}
         free = hole_tokens(mask, **size)
-        self._edit = _Edit(free, noise, sound_noise)
+        places = keyframes(mask, every=self.vae_temporal_compression_ratio)
+        self._edit = _Edit(free, iter(places), noise, sound_noise)
         hole = mask if shows_green else torch.zeros_like(mask)
-        whole = None if bool(free.all()) else [LTX2VideoCondition(frames=plate[0] * 255.0, index=0, crf=0)]
+        pixels = plate[0] * 255.0
+        shown = [] if bool(free.all()) else [LTX2VideoCondition(frames=pixels, index=0, crf=0)]
+        shown += [LTX2VideoCondition(frames=pixels[at : at + 1], index=1, crf=0) for at in places]
         try:
             return super().__call__(
-                conditions=whole,
+                conditions=shown or None,
                 reference_conditions=None if reference is None else [_shown(reference, hole, strength)],
                 generator=torch.Generator().manual_seed(0),
                 use_cross_timestep=bool(self.transformer.prompt_modulation),  # from 2.3 on; another one is not refused
@@ -100,6 +126,12 @@ class LTX2Edit(LTX2InContextPipeline):  # type: ignore[misc]
         )
         share = (1.0 - known) * noise_scale
         return (noise * share + clean * (1.0 - share), known, pinned, *rest)
+
+    def _prepare_keyframe_coords(self, *, pixel_frame_idx: int, **given: Any) -> torch.Tensor:
+        """Where a keyframe stands. Its index in the parent counts latents; here it is the frame itself."""
+        place = pixel_frame_idx if self._edit is None else next(self._edit.places)
+        coords: torch.Tensor = super()._prepare_keyframe_coords(pixel_frame_idx=place, **given)
+        return coords
 
     def prepare_audio_latents(self, *args: Any, **given: Any) -> torch.Tensor:
         """Noise for the sound. Arguments and result as the parent's."""
