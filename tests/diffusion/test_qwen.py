@@ -12,6 +12,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="no torch: pip install 'secondtake[diffusion]'")
 
 import runs
+from diffusers import QwenImageEditPlusPipeline
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
+from PIL.Image import fromarray
 from runs import called, settled
 from tiny import save_qwen
 
@@ -69,6 +72,31 @@ def test_the_same_comes_again_at_the_plates_size(pipe: Any) -> None:
     look = np.random.default_rng(1).random((48, 80, 3), np.float32)
     for changed in ({"seed": 4}, {"prompt": "a dog"}, {"looks": (look,)}, {"looks": (look, look)}):
         assert rendered(pipe, a_run(**changed)).tobytes() != first.tobytes(), changed
+
+
+def test_the_loop_is_that_of_the_pipeline(
+    pipe: Any, folders: dict[bool, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a hole to keep, and with a picture that it would not resize: the same as diffusers makes."""
+    monkeypatch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 64 * 64)
+    theirs = runs.quiet(QwenImageEditPlusPipeline.from_pretrained(str(folders[True]), processor=None))
+    picture = (np.random.default_rng(0).random((64, 64, 3)) * 255).astype(np.uint8)
+    codes = torch.from_numpy(picture).permute(2, 0, 1)[None] / np.float32(255)
+    noise = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 16, 8, 8), np.float32))
+    with torch.no_grad():
+        said = [pipe._read(words, [pipe._view(fromarray(picture))], 99) for words in ("a hat", " ")]
+        ours = pipe(
+            prompt="a hat", negative_prompt=" ", picture=codes, mask=torch.ones(1, 1, 64, 64), looks=[], noise=noise,
+            steps=2, sigmas=None, guidance=4.0, tokens=99,
+        ).images  # fmt: skip
+        monkeypatch.setattr(theirs, "encode_prompt", lambda prompt_embeds, **_: (prompt_embeds, None))
+        other = theirs(
+            image=fromarray(picture), prompt_embeds=said[0], negative_prompt_embeds=said[1], true_cfg_scale=4.0,
+            num_inference_steps=2, latents=theirs._pack_latents(noise, 1, 16, 8, 8), output_type="pt", height=64,
+            width=64,
+        ).images  # fmt: skip
+    assert float(ours.std()) > 1e-3
+    torch.testing.assert_close(ours, other, atol=1e-5, rtol=0)
 
 
 def test_nothing_is_rounded_to_eight_bits_on_the_way(pipe: Any) -> None:

@@ -25,7 +25,10 @@ from secondtake_daemon.store.io import swap_file
 __all__ = ["kept_projection", "normalised", "projection_of", "strip_of"]
 
 _LOG = logging.getLogger(__name__)
-_CLIPS = 12
+_PICTURES = 12
+_CLIP_EVERY = 6
+"""Of the pictures, every so many-th is encoded as a clip that stands still, the others alone. Latents after a clip's
+first one are told from the clips; a picture alone costs a ninth of one (LTX-2)."""
 _CELLS = 4
 """Latents along a clip's side, at least."""
 
@@ -85,8 +88,9 @@ def projection_of(vae: Any, *, every: int, cell_px: int) -> Projection:
     import torch
 
     latents, codes = [], []
-    for picture in _pictures(_CELLS * cell_px):
-        clip = torch.from_numpy(picture).permute(2, 0, 1)[None, :, None].repeat(1, 1, every + 1, 1, 1)
+    for at, picture in enumerate(_pictures(_CELLS * cell_px)):
+        length = every + 1 if at % _CLIP_EVERY == _CLIP_EVERY - 1 else 1
+        clip = torch.from_numpy(picture).permute(2, 0, 1)[None, :, None].repeat(1, 1, length, 1, 1)
         clip = clip.to(vae.device, vae.dtype)
         with torch.no_grad():
             made = normalised(vae, vae.encode(clip * 2 - 1).latent_dist.mode())[0].float().cpu().numpy()
@@ -114,8 +118,8 @@ def normalised(vae: Any, latents: Any) -> Any:
 def _pictures(side_px: int) -> Iterator[Floats]:
     """(side, side, 3) float32, 0 … 1: soft colour fields, from two patches a side to eight, of all contrasts."""
     rng = np.random.default_rng(0)
-    for at in range(_CLIPS):
+    for at in range(_PICTURES):
         patches = rng.random((2 + at % 4 * 2, 2 + at % 4 * 2, 3), np.float32)
-        contrast = np.float32(0.4 + 1.2 * at / _CLIPS)
+        contrast = np.float32(0.4 + 1.2 * at / _PICTURES)
         field = cv2.resize(patches, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
         yield np.clip((field - 0.5) * contrast + 0.5, 0, 1).astype(np.float32)
