@@ -18,7 +18,7 @@ from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.installed import installed, worn
 from secondtake_daemon.engines.recipe_card import CARRY, EDIT, options_of, recipe_cards
 from secondtake_daemon.engines.temporal import card as temporal_card
-from secondtake_daemon.engines.wishes import check_wishes, either
+from secondtake_daemon.engines.wishes import check_wishes, either, refuse_sound
 from secondtake_daemon.images.exr_layers import CONFIDENCE, LAYERS
 
 __all__ = ["CARDS", "Catalogue", "factory"]
@@ -73,6 +73,7 @@ def check_request(request: FixRequest, card: Card, *, able: list[Card]) -> None:
     if unknown:
         takes = f"It takes {', '.join(card.options)}" if card.options else "It takes none"
         raise UsageError(f"The engine '{card.name}' has no option '{unknown[0]}'", remedy=takes)
+    refuse_sound(request)
     if request.references and not card.references:
         raise _no_use(card, "reference images", [other for other in able if other.references])
     if request.motion and not card.reads_motion:
