@@ -27,7 +27,7 @@ from .previz_way import why_not as previz_why_not
 from .refusal import Refusal
 from .settings import settings_of
 from .state import live
-from .studio import studio_environment, studio_ocio
+from .studio import studio_ocio
 
 __all__ = ["options_of", "prepare_fix", "prepare_previz", "previz_wish", "takes_root", "why_no_previz"]
 
@@ -59,8 +59,7 @@ def prepare_previz(context: bpy.types.Context) -> LiveJob:
     wish = previz_wish(settings)
     engine = found_engine(wish.engine, live.engines)
     is_new = wish.way is Way.GENERATE
-    with studio_environment():
-        previz = choose_previz(scene, beauty=Beauty.NONE if is_new else Beauty(settings.beauty))
+    previz = choose_previz(scene, beauty=Beauty.NONE if is_new else Beauty(settings.beauty))
     is_strip = context.area is not None and context.area.type == "SEQUENCE_EDITOR"
     plate = Plate(previz.plate, scene, Target.STRIP if is_strip else Target.NODE)
     shot = plates.shot_name(plate.choice, settings.shot)
