@@ -23,6 +23,8 @@ LIBRARY = "secondtake_resolve"
 HOST = ROOT / "shared" / "secondtake" / "host.py"
 MENU = "Second Take"
 _LUA = "Bring back takes (manual).lua"
+_NEXT = "secondtake bridge --install, once; then Workspace, Scripts, Second Take in Resolve"
+_BY_HAND = "docs/resolve.md, By hand"
 _PLACEHOLDER = '"@LIBRARY@"'
 
 
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for line in done:
         sys.stdout.write(line + "\n")
+    if not asked.uninstall and not asked.dry_run:
+        sys.stdout.write(f"Next: {_BY_HAND if asked.manual else _NEXT}\n")
     return 0
 
 

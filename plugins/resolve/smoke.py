@@ -39,6 +39,8 @@ LOOKS = {
     15: "Switch the take by hand: does the grade stay, does linked audio move?",
     16: "Keyboard customisation: can a script of the menu get a key?",
     17: "Does a folder _hidden below Scripts/Utility show in the menu?",
+    21: "Draw a PolylineMask and a BSplineMask with a point in the picture's lower left corner, one in its middle, and "
+    "print tool.GetBezierPolyline(0): are they (0, 0) and (0.5, 0.5), handles relative to their points?",
 }
 Answer = tuple[str, str]
 
@@ -123,9 +125,9 @@ def main(scope: dict[str, Any], *, folder: Path | None = None) -> Path:
 def _questions() -> Iterator[tuple[int, Callable[[Bench], Answer]]]:
     asked = {
         1: takes, 2: start_frame, 3: marker_origin, 5: interpreter, 7: frame_rates, 8: preset, 12: selected, 18: child,
-        19: source_frames,
+        19: source_frames, 20: mask_units, 22: marks, 23: queue,
     }  # fmt: skip
-    for number in range(1, 20):
+    for number in sorted({*asked, *LOOKS}):
         yield number, asked[number] if number in asked else _look(LOOKS[number])
 
 
@@ -224,6 +226,52 @@ def source_frames(bench: Bench) -> Answer:
     return _verdict(ends[1] - ends[0] == COUNT), str(ends)
 
 
+def mask_units(bench: Bench) -> Answer:
+    """A new EllipseMask lies in the middle, at 0.5 and 0.5. LOOK at it: equal Width and Height must draw a circle."""
+    item = bench.place(bench.sequence("mask", FIRST), 240)
+    tool = item.AddFusionComp().AddTool("EllipseMask", 0, 0)
+    said = {name: tool.GetInput(name, 0.0) for name in ("Center", "Width", "Height", "SoftEdge", "Angle")}
+    centre = said["Center"] or {}
+    is_middle = all(abs(centre[axis] - 0.5) < 1e-6 for axis in (1, 2))
+    return _verdict(is_middle and tool.GetAttrs()["TOOLS_RegID"] == "EllipseMask"), str(said)
+
+
+def marks(bench: Bench) -> Answer:
+    """Render settings with a range leave its ends as the timeline's in and out marks, from its first frame."""
+    timeline = bench.timeline
+    if not timeline.has("GetMarkInOut"):
+        return "LOOK", "this version does not tell marks"
+    bench.place(bench.sequence("marks", FIRST), 280)
+    before = timeline.GetMarkInOut()
+    _queue_range(bench, 4)
+    after = timeline.GetMarkInOut()
+    timeline.ClearMarkInOut("all")
+    return _verdict((after or {}).get("video") == {"in": 0, "out": 3}), f"{before} became {after}"
+
+
+def queue(bench: Bench) -> Answer:
+    """A queued job tells its folder, and a range as long as was asked."""
+    bench.place(bench.sequence("queue", FIRST), 320)
+    job = _queue_range(bench, 4)
+    ends = job.get("MarkIn"), job.get("MarkOut")
+    is_range = None not in ends and ends[1] - ends[0] == 3
+    return _verdict(is_range and Path(str(job.get("TargetDir"))) == bench.folder), f"{job.get('TargetDir')} {ends}"
+
+
+def _queue_range(bench: Bench, count: int) -> dict[str, Any]:
+    """What Resolve tells of a queued job of the timeline's first frames; it is removed again."""
+    project, start = bench.project, int(bench.timeline.GetStartFrame())
+    bench.resolve.OpenPage("deliver")
+    project.SetRenderSettings(
+        {"SelectAllFrames": False, "MarkIn": start, "MarkOut": start + count - 1, "TargetDir": str(bench.folder)}
+    )
+    job_id = project.AddRenderJob()
+    job = next((job for job in project.GetRenderJobList() or [] if job.get("JobId") == job_id), {})
+    project.DeleteRenderJob(job_id)
+    bench.resolve.OpenPage("edit")
+    return dict(job)
+
+
 def _look(words: str) -> Callable[[Bench], Answer]:
     def ask(bench: Bench) -> Answer:
         return "LOOK", ""
@@ -259,7 +307,7 @@ def _kind_of(name: str) -> str:
     kinds = {
         "GetProjectManager": "ProjectManager", "GetCurrentProject": "Project", "GetMediaPool": "MediaPool",
         "CreateEmptyTimeline": "Timeline", "ImportMedia": "MediaPoolItem", "AppendToTimeline": "TimelineItem",
-        "GetSelectedClips": "TimelineItem",
+        "GetSelectedClips": "TimelineItem", "AddFusionComp": "FusionComp", "AddTool": "Tool",
     }  # fmt: skip
     return kinds.get(name, "Object")
 

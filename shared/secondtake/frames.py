@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from secondtake.errors import UsageError
@@ -56,6 +57,14 @@ class FrameSet:
             else:
                 runs.append(FrameRange(number, number))
         return runs
+
+    def longer(self, *, before: int, after: int) -> FrameSet:
+        """The same, and so many frames before the first and after the last, in the smallest step that it has."""
+        step = min((later - earlier for earlier, later in pairwise(self._numbers)), default=1)
+        first, last = self._numbers[0], self._numbers[-1]
+        head = (first - step * place for place in range(1, before + 1))
+        tail = (last + step * place for place in range(1, after + 1))
+        return FrameSet((*self._numbers, *head, *tail))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._numbers)

@@ -321,6 +321,18 @@ class EngineCard(Value, frozen=True, kw_only=True):
     window_frames: int
     available: bool = True
     why_not: str = ""
+    controls: tuple[ControlKind, ...] = ()
+    """What it can follow."""
+    whole_frames: bool = False
+    """True if it can make whole frames, without a matte."""
+    reads_motion: bool = False
+    """True if it makes use of motion vectors; else a request that names some is refused."""
+    looks: int = 0
+    """So many references without a frame, at most."""
+    needs_words: tuple[Operation, ...] = ()
+    """Operations that it can do only if an instruction, or a reference, says what to make."""
+    needs_painted: tuple[Operation, ...] = ()
+    """Operations that it can do only with a painted frame of the shot."""
 
 
 # --- messages ---------------------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +17,7 @@ sys.path.insert(0, str(FOLDER))
 try:
     import environments
     import movies
+    import small_disks
 finally:
     sys.path.remove(str(FOLDER))
 
@@ -46,14 +49,33 @@ def one_blender(tmp_path: Path) -> Check:
     return _runner("4.5" if "4.5" in there else there[0], tmp_path)
 
 
+@pytest.fixture
+def addon(blender: Check, tmp_path: Path, secondtake: Callable[..., object]) -> Check:
+    """As `blender`, with the extension installed as it is packaged, and the launcher file where it looks."""
+    assert secondtake("bridge", "--install").status == 0
+    installed = tmp_path / "user" / "extensions" / "user_default"
+    installed.mkdir(parents=True)
+    _packaging().stage(installed)
+    return blender
+
+
+def _packaging() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("packaging_blender", FOLDER.parents[1] / "installers" / "blender.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _runner(version: str, tmp_path: Path) -> Check:
-    def run(module: str, check: str, *arguments: str, timeout_s: float = 200) -> str:
+    def run(module: str, check: str, *arguments: str, timeout_s: float = 200, small_disk: Path | None = None) -> str:
         __tracebackhide__ = True
         user = tmp_path / "user"
         user.mkdir(exist_ok=True)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("BLENDER_", "OCIO"))}
-        environment.update(BLENDER_USER_RESOURCES=str(user), PYTHONDONTWRITEBYTECODE="1")
+        environment.update(BLENDER_USER_RESOURCES=str(user), PYTHONDONTWRITEBYTECODE="1", PYTHONFAULTHANDLER="1")
         command = [
+            *(small_disks.with_small_disk(small_disk) if small_disk is not None else ()),
             environments.python_of(version),
             "-W",
             "error",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,31 +16,13 @@ import msgspec
 import numpy as np
 import OpenEXR
 import pytest
+from small_disks import may_mount
 
-from secondtake.endpoint import Endpoint, Runtime
+from secondtake.endpoint import Endpoint, Runtime, find_daemon
 from secondtake.home import Home
 from secondtake.process import process_start
 
 Check = Callable[..., str]
-_ROOT = Path(__file__).parents[2]
-
-
-def _packaging() -> object:
-    spec = importlib.util.spec_from_file_location("packaging_blender", _ROOT / "installers" / "blender.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def addon(blender: Check, tmp_path: Path, secondtake: Callable[..., object]) -> Check:
-    """As `blender`, with the extension installed as it is packaged, and the launcher file where it looks."""
-    assert secondtake("bridge", "--install").status == 0
-    installed = tmp_path / "user" / "extensions" / "user_default"
-    installed.mkdir(parents=True)
-    _packaging().stage(installed)
-    return blender
 
 
 def test_registers_twice_and_leaves_nothing(addon: Check) -> None:
@@ -75,6 +59,11 @@ def test_a_killed_bridge_comes_back_and_the_take_lands(addon: Check) -> None:
 
 def test_each_button_of_a_take_does_its_one_thing(addon: Check) -> None:
     addon("addon", "check_takes")
+
+
+@pytest.mark.parametrize("check", ["check_delete", "check_refused"])
+def test_a_take_is_deleted_for_good_and_nothing_else(addon: Check, check: str) -> None:
+    addon("addon_delete", check)
 
 
 def test_panels_say_what_is_sent_and_how_it_goes(addon: Check) -> None:
@@ -126,6 +115,58 @@ def test_a_bridge_of_another_version_is_named(addon: Check, home: Path, tmp_path
     other.write_text(f"import sys\nprint({json.dumps(json.dumps(hello))}, flush=True)\nsys.stdin.read()\n")
     (home / "config" / "launcher.json").write_text(json.dumps({"python": sys.executable, "bridge": [str(other)]}))
     addon("addon_bad", "check_other_version")
+
+
+@pytest.mark.parametrize(
+    "check", ["check_unsaved_relative", "check_mattes_beside_the_range", "check_show_config_lacks_the_space"]
+)
+def test_odd_material_is_one_line_and_alters_nothing(addon: Check, check: str) -> None:
+    addon("addon_odd", check)
+
+
+def test_a_blender_without_the_extension_renders_the_same(addon: Check, tmp_path: Path) -> None:
+    addon("addon_plain", "check_with")
+    shutil.rmtree(tmp_path / "user")
+    addon("addon_plain", "check_without")
+
+
+@pytest.mark.parametrize("check", ["check_boxes_and_files", "check_drawn", "check_objects"])
+def test_a_take_changes_inside_its_matte_and_nowhere_else(addon: Check, check: str) -> None:
+    addon("addon_mattes", check)
+
+
+@pytest.mark.parametrize("check", ["check_other_rate", "check_media_gone"])
+def test_odd_movies(addon: Check, movie: Path, check: str) -> None:
+    addon("addon_odd", check, str(movie))
+
+
+@pytest.mark.skipif(not may_mount(), reason="no small disk can be mounted here")
+@pytest.mark.parametrize(("how", "least_bytes"), [("waits", 1 << 20), ("ends", 0)])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    addon: Check, home: Path, tmp_path: Path, how: str, least_bytes: int
+) -> None:
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "settings.toml").write_text(f"[daemon]\nmin_free_bytes = {least_bytes}\nballast_bytes = 0\n")
+    addon("addon_odd", "check_full_disk", how, small_disk=tmp_path / "takes")
+
+
+def test_a_daemon_of_another_version_is_named(addon: Check, home: Path) -> None:
+    code = (
+        "import runpy, secondtake._version as version, secondtake.messages as messages\n"
+        "version.__version__, messages.PROTOCOL_MIN, messages.PROTOCOL_MAX = '9.0', 9, 9\n"
+        "runpy.run_module('secondtake_daemon.service', run_name='__main__')"
+    )
+    other = subprocess.Popen([sys.executable, "-P", "-c", code], stdin=subprocess.DEVNULL)
+    try:
+        end_s = time.monotonic() + 20
+        while find_daemon(Home.under(home)) is None:
+            assert other.poll() is None and time.monotonic() < end_s, "the other daemon is not ready"
+            time.sleep(0.02)
+        addon("addon_odd", "check_daemon_of_another_version")
+        assert other.poll() is None, "a newer daemon was sent away"
+    finally:
+        other.terminate()
+        other.wait(10)
 
 
 @pytest.mark.timed

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 INSIDE = Path(__file__).parent / "inside"
-MODULES = ("plates", "mattes", "landing", "nodes_and_clips")
+MODULES = ("plates", "mattes", "landing", "nodes_and_clips", "working_space")
 
 
 def checks() -> list[str]:

@@ -49,6 +49,7 @@ BUILT_IN = {"temporal": {"grain": "none"}, "standin": {"mode": "noise"}}
 TINY = {
     "vace": Tiny("save_vace", {**SMALL, "longest": "17", "head": "4", "tail": "5"}),
     "klein": Tiny("save_klein", SMALL),
+    "qwen": Tiny("save_qwen", {**SMALL, "guidance": "1"}),
     "ltx2": Tiny("save_ltx2", {**SMALL, "longest": "33", "head": "8", "tail": "17"}),
 }
 ENGINES = (*BUILT_IN, *TINY)

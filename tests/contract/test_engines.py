@@ -240,6 +240,10 @@ def test_what_it_has_no_use_for_is_refused(on: Bench) -> None:
     if not on.card.references:
         with pytest.raises(NoSuchEngine, match="no use of reference images"):
             on.catalogue.check_request(msgspec.structs.replace(asked, references=(Reference(path="/r.exr"),)))
+    for sound in ("/s/voice.WAV", "/s/rain.flac"):
+        with pytest.raises(NoSuchEngine, match="No engine takes a sound") as caught:
+            on.catalogue.check_request(msgspec.structs.replace(asked, references=(Reference(path=sound),)))
+        assert caught.value.remedy
     if not on.card.reads_motion:
         with pytest.raises(NoSuchEngine, match="no use of motion vectors"):
             on.catalogue.check_request(msgspec.structs.replace(asked, motion="/m/v.####.exr"))

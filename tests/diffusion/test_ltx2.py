@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from runs import called, dressed, settled
 from tiny import ltx2 as tiny_ltx2
 from tiny import save_ltx2
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "operations"))
+from in_process import Studio, planes, write_plate
+
 from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.engines.card import EngineColour
 from secondtake_daemon.engines.diffusion import pipes, preview_fit
 from secondtake_daemon.engines.diffusion.families import family_of, ltx2
-from secondtake_daemon.engines.diffusion.families.ltx2_edit import LTX2Edit, hole_tokens
+from secondtake_daemon.engines.diffusion.families.ltx2_edit import LTX2Edit, hole_tokens, keyframes
 from secondtake_daemon.engines.diffusion.memory.placing import Layout
 from secondtake_daemon.engines.diffusion.run import Run
 from secondtake_daemon.images.sound import read_wav
@@ -113,6 +117,71 @@ def test_what_is_known_at_the_head_and_around_the_hole_matters(pipe: Any) -> Non
         assert np.abs(rendered(pipe, replace(run, codes=changed))[right] - plain[right]).max() > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("new", "places"),
+    [
+        (range(17), []),
+        (range(1, 17), []),
+        (range(9), []),
+        ([*range(4), *range(5, 17)], [4]),
+        (range(12, 17), [11]),
+        (range(6), [6]),
+        ([*range(1, 3), *range(6, 9), 12], [3, 5, 11, 13]),
+    ],
+)
+def test_known_frames_that_no_latent_holds_are_keyframes(new: Any, places: list[int]) -> None:
+    mask = torch.zeros(1, FRAMES, 1, HEIGHT, WIDTH)
+    mask[:, list(new), :, 5, 7] = 1
+    assert keyframes(mask, every=8) == places
+
+
+@pytest.mark.parametrize("known", [0, 4, 8, 13, 16])
+def test_one_known_frame_anywhere_is_seen_where_it_stands(pipe: Any, known: int) -> None:
+    """The first, the last, and any between."""
+    holes = np.ones((FRAMES, HEIGHT, WIDTH), bool)
+    holes[known] = False
+    run = a_run(holes=holes)
+    with called(pipe.transformer) as calls:
+        plain = rendered(pipe, run)
+    clean = calls[0]["timestep"][0] == 0
+    assert int(clean.sum()) == 2 * 3, "one picture's tokens"
+    at_s = calls[0]["video_coords"][0, 0, clean, :]
+    first = max(known, 0) / 24
+    assert float(at_s.min()) == pytest.approx(first)
+    assert float(at_s.max()) == pytest.approx(first + 1 / 24)
+    other = run.codes.copy()
+    other[known] = 0.2
+    assert np.abs(rendered(pipe, replace(run, codes=other)) - plain).max() > 1e-3
+    hidden = run.codes.copy()
+    hidden[(known + 1) % FRAMES] = 0.2
+    assert rendered(pipe, replace(run, codes=hidden)).tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("known", [slice(0, 9), slice(9, 17)], ids=["forward", "backward"])
+def test_it_goes_on_from_a_clip_in_both_directions(pipe: Any, known: slice) -> None:
+    holes = np.ones((FRAMES, HEIGHT, WIDTH), bool)
+    holes[known] = False
+    with called(pipe.transformer) as calls:
+        rendered(pipe, a_run(holes=holes))
+    clean = (calls[0]["timestep"][0] == 0).reshape(3, 6).all(dim=1).tolist()
+    assert clean == ([True, True, False] if known.start == 0 else [False, False, True])
+
+
+def test_it_paints_beyond_the_edges_of_what_is_there(pipe: Any) -> None:
+    """Out-painting is a hole at the frame's edge; the middle stays clean, and is seen."""
+    holes = np.ones((FRAMES, HEIGHT, WIDTH), bool)
+    holes[:, :, 32:64] = False
+    run = a_run(holes=holes)
+    with called(pipe.transformer) as calls:
+        plain = rendered(pipe, run)
+    clean = (calls[0]["timestep"][0] == 0).reshape(3, 2, 3)
+    assert clean[:, :, 1].all()
+    assert not clean[:, :, (0, 2)].any()
+    other = run.codes.copy()
+    other[:, :, 32:64] = 0.2
+    assert np.abs(rendered(pipe, replace(run, codes=other)) - plain)[:, :, 64:].max() > 1e-3
+
+
 def test_nothing_known_is_plain_generation(pipe: Any) -> None:
     everywhere = np.ones((FRAMES, HEIGHT, WIDTH), bool)
     run = a_run(holes=everywhere)
@@ -153,24 +222,49 @@ def test_noise_of_the_sound_is_keyed_to_time() -> None:
     assert float(one.std()) == pytest.approx(1, abs=0.2)
 
 
-def test_a_generated_shot_has_the_sound_of_its_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From words alone to EXR frames and a WAV file, over two windows."""
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The tiny model as the engine `ltx`, with windows of eight frames."""
     monkeypatch.setattr(preview_fit, "_CELLS", 1)  # what is previewed is of no matter here
-    models = tmp_path / "models"
     settings = {"longest": "17", "head": "8", "tail": "1", "steps": "1", "guidance": "1", "prompt_tokens": "32"}
     shelf.add(
-        models, save_ltx2(tmp_path / "folder"), name="ltx", licence="free", licence_accepted=True, settings=settings,
-        step=lambda done, total: None,
+        tmp_path / "models", save_ltx2(tmp_path / "folder"), name="ltx", licence="free", licence_accepted=True,
+        settings=settings, step=lambda done, total: None,
     )  # fmt: skip
+    yield tmp_path / "models"
+    pipes.drop()
+
+
+def test_a_shot_goes_on_before_and_after_with_sound_for_what_is_new(models: Path, tmp_path: Path) -> None:
+    plate = write_plate(tmp_path / "plate", range(1010, 1014))
+    studio = Studio(tmp_path, models=models)
+    made = studio.make(
+        Operation.EXTEND, plate=plate, frames="1004-1020", engine="ltx", instruction="rain",
+        engine_options={"grain": "none"},
+    )  # fmt: skip
+    manifest = load(Path(made.manifest))
+    assert len(manifest.frames) == 17
+    assert [record.frame for record in manifest.frames if not record.added] == [1010, 1011, 1012, 1013]
+    for file in made.files:
+        found = planes(file)
+        assert all(np.isfinite(found[name].astype(np.float32)).all() for name in "RGB")
+        if 1010 <= int(Path(file).name.split(".")[-2]) <= 1013:
+            before = planes(Path(plate).with_name(f"sh010.{Path(file).name.split('.')[-2]}.exr"))
+            assert all(np.array_equal(found[name], before[name], equal_nan=True) for name in before)
+    assert manifest.sound is not None
+    assert manifest.sound.made == "1004-1020", "the plate is silent"
+    track = read_wav(Path(made.manifest).with_name(manifest.sound.file))
+    assert track.seconds == pytest.approx(17 / 24, abs=0.05)
+
+
+def test_a_generated_shot_has_the_sound_of_its_windows(models: Path, tmp_path: Path) -> None:
+    """From words alone to EXR frames and a WAV file, over two windows."""
     request = FixRequest(
         job=uuid.uuid4().hex, shot="sh", plate="", matte="", out=str(tmp_path / "out"), operation=Operation.GENERATE,
         instruction="rain on a tin roof", engine="ltx", frames="1008-1023", width_px=64, height_px=64, fps=24.0,
     )  # fmt: skip
     places = Folders(cache=tmp_path / "cache", takes=tmp_path / "takes", cache_bytes=1 << 30, models=models)
-    try:
-        render_fix(request, take="t00000001", folders=places, report=Silent())
-    finally:
-        pipes.drop()
+    render_fix(request, take="t00000001", folders=places, report=Silent())
     manifest = load(tmp_path / "out")
     assert len(manifest.windows) == 2
     assert len(manifest.frames) == 16

@@ -170,7 +170,7 @@ def test_reading_weights_is_a_sign_of_life_and_waiting_is_none(tmp_path: Path) -
         while len(alive) < 3 and time.monotonic() - began < 5:
             held.append(np.ones(4 << 20, np.uint8))
             time.sleep(0.06)
-    assert len(alive) == 3, "and a cancel is not raised in a thread"
+    assert len(alive) >= 3, "and a cancel is not raised in a thread"
     alive.clear()
     with reading(job, look_s=0.05):
         time.sleep(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from diffusers import (
     AutoencoderKLFlux2,
     AutoencoderKLLTX2Audio,
     AutoencoderKLLTX2Video,
+    AutoencoderKLQwenImage,
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
     Flux2KleinPipeline,
     Flux2Transformer2DModel,
     LTX2Pipeline,
     LTX2VideoTransformer3DModel,
+    QwenImageEditPipeline,
+    QwenImageEditPlusPipeline,
+    QwenImageTransformer2DModel,
     UniPCMultistepScheduler,
     WanVACEPipeline,
     WanVACETransformer3DModel,
@@ -29,6 +34,10 @@ from transformers import (
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
     PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    Qwen2VLImageProcessorPil,
     Qwen3Config,
     Qwen3ForCausalLM,
     SiglipVisionConfig,
@@ -36,7 +45,9 @@ from transformers import (
     UMT5EncoderModel,
 )
 
-__all__ = ["byte_tokenizer", "klein", "ltx2", "save_klein", "save_ltx2", "save_vace", "vace"]
+__all__ = [
+    "byte_tokenizer", "klein", "ltx2", "qwen_edit", "save_klein", "save_ltx2", "save_qwen", "save_vace", "vace",
+]  # fmt: skip
 
 _CHAT = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
 
@@ -148,6 +159,69 @@ def save_klein(folder: Path) -> Path:
     """The same as a folder on disk."""
     klein().save_pretrained(folder)
     return folder
+
+
+def qwen_edit(*, plus: bool = True) -> Any:
+    """Qwen-Image-Edit with its true ratios: 8 in space, tokens of 16, 16 channels; without its processor."""
+    tokenizer = _qwen2_tokenizer()
+    return (QwenImageEditPlusPipeline if plus else QwenImageEditPipeline)(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=_seeded(_qwen_vae),
+        text_encoder=_seeded(lambda: _qwen_sight(tokenizer)),
+        tokenizer=tokenizer,
+        processor=None,
+        transformer=_seeded(_qwen_transformer),
+    )
+
+
+def save_qwen(folder: Path, *, plus: bool = True) -> Path:
+    """The same as a folder on disk, with the half of its processor that is read."""
+    qwen_edit(plus=plus).save_pretrained(folder)
+    Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=28 * 28 * 16).save_pretrained(folder / "processor")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["processor"] = ["transformers", "Qwen2VLProcessor"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def _qwen2_tokenizer() -> Any:
+    marks = ["im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad"]
+    special = [f"<|{name}|>" for name in ("endoftext", *marks)]
+    vocabulary = {token: at for at, token in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), *special])}
+    return Qwen2Tokenizer(vocab=vocabulary, merges=[], additional_special_tokens=special[1:])
+
+
+def _qwen_vae() -> Any:
+    return AutoencoderKLQwenImage(
+        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
+    )
+
+
+def _qwen_transformer() -> Any:
+    return QwenImageTransformer2DModel(
+        patch_size=2, in_channels=64, out_channels=16, num_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=16, axes_dims_rope=(4, 6, 6),
+    )  # fmt: skip
+
+
+def _qwen_sight(tokenizer: Any) -> Any:
+    ids = {f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{mark}|>") for name, mark in (
+        ("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"), ("vision_end", "vision_end"),
+    )}  # fmt: skip
+    return Qwen2_5_VLForConditionalGeneration(
+        Qwen2_5_VLConfig(
+            text_config={
+                "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+                "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 4096,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]},
+            },
+            vision_config={
+                "depth": 2, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16,
+                "fullatt_block_indexes": [1],
+            },
+            **ids,
+        )
+    )  # fmt: skip
 
 
 def _seeded(make: Callable[[], Any]) -> Any:

@@ -9,11 +9,12 @@ import pytest
 
 from secondtake.boxes import Box
 from secondtake.errors import EngineFault, GpuMemory, UsageError
-from secondtake.messages import Operation, Quality
-from secondtake_daemon.engines.contract import FloatImage, Job, Window
+from secondtake.messages import ControlKind, Operation, Quality
+from secondtake_daemon.engines.contract import Control, FloatImage, Job, Window
 from secondtake_daemon.engines.standin import StandInEngine
 
 CROP = Box(2, 3, 5, 4)
+NOTHING = Control()
 
 
 class RampShot:
@@ -30,13 +31,16 @@ class RampShot:
         return np.ones((box.height, box.width), np.float32)
 
 
-def generate(tmp_path: Path, window: tuple[int, ...] = (1, 2), seed: int = 0, **options: str) -> FloatImage:
+def generate(
+    tmp_path: Path, window: tuple[int, ...] = (1, 2), seed: int = 0, control: Control = NOTHING, **options: str
+) -> FloatImage:
     job = Job(
         operation=Operation.REMOVE,
         instruction="",
         quality=Quality.FINAL,
         seed=seed,
         options=options,
+        control=control,
         scratch=tmp_path,
         step=lambda: None,
     )
@@ -50,6 +54,20 @@ def generate(tmp_path: Path, window: tuple[int, ...] = (1, 2), seed: int = 0, **
 def test_identity_returns_the_plate(tmp_path: Path) -> None:
     pixels = generate(tmp_path, mode="identity")
     np.testing.assert_array_equal(pixels[1], RampShot().plate(2, CROP))
+
+
+def test_what_is_followed_is_painted(tmp_path: Path) -> None:
+    pixels = generate(tmp_path, mode="followed")
+    np.testing.assert_array_equal(pixels[1], RampShot().plate(2, CROP))
+    seen: list[tuple[int, Box]] = []
+
+    def read(frame: int, box: Box) -> FloatImage:
+        seen.append((frame, box))
+        return np.full((box.height, box.width, 3), frame / 8, np.float32)
+
+    followed = generate(tmp_path, control=Control(kind=ControlKind.DEPTH, read=read), mode="followed")
+    assert seen == [(1, CROP), (2, CROP)]
+    np.testing.assert_array_equal(followed[1], np.full((CROP.height, CROP.width, 3), 0.25, np.float32))
 
 
 def test_noise_is_keyed_to_the_absolute_frame(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_one_range_for_the_whole_shot_whatever_comes_close_for_a_moment(tmp_path
         ("multilayer", ("View.Combined.R", "View.Combined.G", "View.Combined.B", "View.Depth.Z")),
         ("node", ("Depth.V",)),
         ("plain", ("V",)),
+        ("crowded", ("View.Denoising Depth.Z", "View.Denoising Normal.Z", "View.Normal.Z", "View.Depth.Z")),
+        ("bare", ("View.Mist.Z", "View.Vector.Z", "Z")),
     ],
 )
 def test_every_way_blender_names_it(tmp_path: Path, name: str, channels: tuple[str, ...]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import pytest
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))
 
-import stubs
-from standin.exr_file import write_exr
-from standin.spec import Contract, read_contract
-from standin.world import World
-
 from secondtake import host
 
 sys.modules.setdefault("secondtake_resolve.host", host)  # installed, it lies beside the plugin
+
+import stubs
+from desk import write_launcher
+from standin.exr_file import write_exr
+from standin.spec import Contract, read_contract
+from standin.world import World
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,14 @@ def make_world(contract: Contract) -> Callable[..., World]:
         return World(contract, **choices)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shared_home(make_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
+    """A home with a launcher file, and the one daemon that the first fix of a module starts there."""
+    with make_home() as root:
+        write_launcher(root)
+        yield root
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from standin.exr_file import write_exr
 from standin.model_timeline import Item
 from standin.world import World
 
+from secondtake import host
 from secondtake_resolve.calls import Host
 from secondtake_resolve.fixing import Making
 from secondtake_resolve.flow_bring_back import Result
@@ -72,6 +75,14 @@ def shot_scene(world: World, footage: Path, *, at: int = 48, count: int = 8, lef
     world.project.AddRenderJob()
     world.project.presets["mine"] = ({"CustomName": "x"}, ("mov", "ProRes422HQ"), 0)
     return item
+
+
+def write_launcher(home: Path, *bridge: str) -> Path:
+    """Say in a home where the bridge's Python is; the launcher file. bridge: other arguments than its own."""
+    launcher = host.find_launcher(str(home))
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    launcher.write_text(json.dumps({"python": sys.executable, **({"bridge": bridge} if bridge else {})}))
+    return launcher
 
 
 def make_host(world: World) -> Host:

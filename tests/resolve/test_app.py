@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from desk import shot_scene
+from desk import shot_scene, write_launcher
 from standin.world import World
 from test_child_pythons import SHAPES, installer
 
@@ -33,23 +33,26 @@ class Artist:
 
     answers: dict[str, str] = field(default_factory=dict)
     choices: list[str] = field(default_factory=list)
-    cancels_at: str = "nothing"
+    cancels: bool = False
+    """At the first look after the form."""
     told: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
-    during: Callable[[str], None] = lambda words: None
+    forms: list[Form] = field(default_factory=list)
 
     def ask(self, form: Form) -> dict[str, str] | None:
+        self.forms.append(form)
         return {**{each.key: each.value for each in form.fields}, **self.answers}
 
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
         self.told += question.splitlines() if "Bring back results" in choices else []
+        self.asked.append(question)
         wanted = self.choices.pop(0) if self.choices else ""
         return next((at for at, text in enumerate(choices) if wanted and wanted in text), None)
 
     def progress(self, words: str, share: float) -> bool:
         self.looks.append(words)
-        self.during(words)
-        return self.cancels_at not in words
+        return not (self.cancels and (self.forms or words.startswith("Looking")))
 
     def tell(self, lines: Sequence[str]) -> None:
         self.told += lines
@@ -59,13 +62,11 @@ class Artist:
 
 
 @pytest.fixture
-def work(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for takes, in a home with a launcher file."""
+def work(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for takes, and the home that all tests here share."""
     folder = tmp_path / "Second Take é"
+    monkeypatch.setenv("SECONDTAKE_HOME", str(shared_home))
     monkeypatch.setenv("SECONDTAKE_RESOLVE_FOLDER", str(folder))
-    launcher = host.find_launcher(str(home))
-    launcher.parent.mkdir(parents=True)
-    launcher.write_text(json.dumps({"python": sys.executable}))
     (tmp_path / "roto.json").write_text(json.dumps(SHAPES))
     return folder
 
@@ -98,6 +99,14 @@ def too_old(world: World) -> None:
     world.version = (17, 4, 6)
 
 
+def unsaved(world: World) -> None:
+    world.project.name = "Untitled Project"
+
+
+def disk_full(world: World) -> None:
+    world.quirks.render = "disk full"
+
+
 def rendering(world: World) -> None:
     world.quirks.rendering_already = True
 
@@ -114,6 +123,8 @@ def raw(world: World) -> None:
     ("wrong", "answers", "words"),
     [
         (no_project, {}, "No project is open"),
+        (unsaved, {}, "never saved. Save it under a name"),
+        (disk_full, {"route": "What the timeline shows, with the grade", "colourspace": "ACEScg"}, "(Disk full)"),
         (no_timeline, {}, "No timeline is open"),
         (a_gap, {}, "playhead is on a gap"),
         (offline, {}, "offline"),
@@ -139,11 +150,17 @@ def test_bad_input_is_one_sentence_and_alters_nothing(
     before = world.snapshot()
     artist = Artist(filled(tmp_path, **answers))
     status = run("fix", world, artist)
-    assert (status == 1) or "Cancelled" in artist.told[0]
-    if status:
-        assert len(artist.told) == 1
-        assert words in artist.told[0]
-        assert "Traceback" not in artist.told[0]
+    assert len(artist.told) == 1
+    if wrong is raw:  # the other way was offered, and the artist went away
+        assert (status, artist.told) == (0, ["Cancelled. Nothing was sent"])
+        (said,) = artist.asked
+    else:
+        assert status == 1
+        (said,) = artist.told
+    assert words in said
+    assert ". " in said  # what is wrong, and what to do
+    assert "Traceback" not in said
+    assert "\n" not in said
     assert world.snapshot() == before
     assert not list(work.rglob("sent.json"))
 
@@ -153,13 +170,17 @@ def test_no_launcher_file_and_a_daemon_of_another_version(
 ) -> None:
     world = make_world()
     shot_scene(world, footage)
-    before, launcher = world.snapshot(), host.find_launcher(str(home))
+    before = world.snapshot()
     hello = {"event": "hello", "protocol_min": 7, "protocol_max": 9}
     newer = f"import json; print(json.dumps({hello!r}), flush=True); input(); input()"
-    launcher.write_text(json.dumps({"python": sys.executable, "bridge": ["-c", newer]}))
+    launcher = write_launcher(home, "-c", newer)
     artist = Artist(filled(tmp_path))
     assert run("fix", world, artist) == 1
     assert "protocol 7-9" in artist.told[0]
+    launcher.write_text(json.dumps({"python": "/gone/away/python"}))
+    artist = Artist(filled(tmp_path))
+    assert run("fix", world, artist) == 1
+    assert "/gone/away/python" in artist.told[0]
     launcher.unlink()
     artist = Artist(filled(tmp_path))
     assert run("fix", world, artist) == 1
@@ -186,6 +207,9 @@ def test_fix_reject_and_fix_again(make_world: MakeWorld, footage: Path, tmp_path
     artist = Artist(filled(tmp_path))
     assert run("fix", world, artist) == 0, artist.told
     assert "is on the timeline" in artist.told[0]
+    said = [line for line in artist.forms[0].lines if "colour tag" in line]
+    assert said == ["The plate has no colour tag and is taken as Linear Rec.709 (sRGB)"]  # before anything is sent
+    assert said[0] not in artist.told
     (ours,) = world.items_named("FIX")
     assert (ours.start, ours.count) == (item.start, 3)
     artist = Artist(choices=["Close"])
@@ -221,12 +245,13 @@ def test_raw_media_is_rendered_once_the_artist_agrees(
 
 
 def test_cancel_ends_the_job_and_leaves_nothing(
-    make_world: MakeWorld, footage: Path, tmp_path: Path, work: Path
+    make_world: MakeWorld, footage: Path, tmp_path: Path, work: Path, home: Path
 ) -> None:
+    write_launcher(home)  # a daemon that has yet to start its worker: there is time to cancel
     world = make_world()
     shot_scene(world, footage, count=8)
     before = world.snapshot()
-    artist = Artist(filled(tmp_path), cancels_at="e")
+    artist = Artist(filled(tmp_path), cancels=True)
     assert run("fix", world, artist) == 0, artist.told
     assert "ancelled" in artist.told[0]
     assert world.snapshot() == before
@@ -242,13 +267,18 @@ def test_a_job_that_outlived_its_script_is_brought_back_later(
     class Killed(BaseException):
         pass
 
-    def killed(words: str) -> None:
+    def killed(name: str) -> None:
         if list(work.rglob("sent.json")):
             raise Killed
 
+    world.guard.before = killed
     with pytest.raises(Killed):
-        run("fix", world, Artist(filled(tmp_path), during=killed))
+        run("fix", world, Artist(filled(tmp_path)))
+    world.guard.before = lambda name: None
     world.move(item, by=300)
+    artist = Artist(cancels=True)
+    assert run("bring_back", world, artist) == 0
+    assert artist.told == ["Cancelled; the rest can be brought back later"]
     for _ in range(60):
         artist = Artist()
         assert run("bring_back", world, artist) == 0, artist.told

@@ -160,6 +160,47 @@ def test_accepting_is_whole_or_not_at_all_with_each_call_failing_in_turn(
             assert world.snapshot()["timelines"] == done or told, (number, world.guard.log[base + number])
 
 
+def landing(world: World, sent: Sent, result: Result, work: Workplace) -> None:
+    land(make_host(world), work, sent, result)
+
+
+def accepting(world: World, sent: Sent, result: Result, work: Workplace) -> None:
+    accept_take(make_host(world), under_playhead(make_host(world)))
+
+
+def rejecting(world: World, sent: Sent, result: Result, work: Workplace) -> None:
+    reject(make_host(world), under_playhead(make_host(world)))
+
+
+@pytest.mark.parametrize("fault", ["lies", "shy"])
+@pytest.mark.parametrize("act", [landing, accepting, rejecting])
+def test_what_resolve_says_of_a_write_is_not_believed(
+    make_world: MakeWorld, footage: Path, tmp_path: Path, act: Callable[..., None], fault: str
+) -> None:
+    scene = make_world()
+    sent, _ = sent_from(scene, footage, tmp_path)
+    result, work = take_of(sent), Workplace(tmp_path)
+    if act is not landing:
+        landing(scene, sent, result, work)
+    before, base, good = scene.snapshot(), len(scene.guard.log), copy.deepcopy(scene)
+    act(good, sent, result, work)
+    done, tracks = good.snapshot(), good.snapshot()["timelines"][0]["tracks"]
+    writes = [at for at, name in enumerate(good.guard.log) if at >= base and good.guard.is_silent_write(name)]
+    assert len(writes) > 2
+    for number in writes:
+        world = copy.deepcopy(scene)
+        world.guard.fault = lambda at, name, number=number: fault if at == number else ""
+        try:
+            act(world, sent, result, work)
+        except Refusal:
+            assert world.snapshot() == before, (number, good.guard.log[number])
+        else:
+            now = world.snapshot()
+            is_copied = good.guard.log[number].endswith((".SetProperty", ".CopyGrades"))  # only said, never refused
+            assert len(now["timelines"][0]["tracks"]) == len(tracks)
+            assert now == done or is_copied, (number, good.guard.log[number])
+
+
 def test_accepted_take_lies_under_the_grade_and_can_be_withdrawn(
     make_world: MakeWorld, footage: Path, tmp_path: Path
 ) -> None:
@@ -189,6 +230,24 @@ def test_second_take_of_a_clip_that_has_one(make_world: MakeWorld, footage: Path
     land(host, making.workplace, sent, replace(take_of(sent), take="b2"))
     accept_take(host, under_playhead(host))
     assert (len(item.takes), item.selected_take) == (3, 3)
+    first, shown = item.takes[1], item.takes[2]
+    withdraw_take(host, item.id)  # the one that shows
+    assert (item.takes[1:], item.selected_take) == ([first], 1)
+    assert shown not in [clip for folder in world.project.pool.root.below() for clip in folder.clips]
+
+
+def test_a_clip_that_shows_a_take_keeps_its_name(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
+    world = make_world()
+    _, item, _ = land_one(world, footage, tmp_path)
+    making = make_making(world, tmp_path, Desk())
+    accept_take(making.host, under_playhead(making.host))
+    shot = making.host.shot()
+    assert shot.clip.id == item.id
+    assert shot.clip.media is not None
+    assert "t3k9x0c" in shot.clip.media.path
+    sent, _ = send_fix(making, shot, file_matte(route=Route.RENDER, colourspace="ACEScg"), job=JOB[::-1])
+    assert sent.tag.shot == "sh010"
+    assert Path(sent.folder).parent.name == "sh010"
 
 
 def test_rendered_frames_are_not_put_under_the_grade(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
@@ -370,6 +429,10 @@ def test_take_with_a_missing_frame_is_not_imported(make_world: MakeWorld, footag
         )  # fmt: skip
     (Path(result.folder) / "sh010.t3k9x0c.1006.exr").unlink()
     with pytest.raises(Refusal, match="2 clips"):
+        land(make_host(world), Workplace(tmp_path), sent, result)
+    result = take_of(sent)
+    (Path(result.folder) / "sh010.t3k9x0c.1012.exr").unlink()
+    with pytest.raises(Refusal, match="did not import"):
         land(make_host(world), Workplace(tmp_path), sent, result)
     assert world.snapshot() == before
 

@@ -66,3 +66,14 @@ def test_names_in_the_manual_are_the_plugins() -> None:
         "0.15 s",
     ):
         assert words in DOC, words
+
+
+def test_the_manual_has_every_field_of_the_form() -> None:
+    from test_fix_plan import SHOT
+
+    from secondtake_resolve.form import make_form
+
+    labels = [field.label for field in make_form(SHOT, odd=(), tracks=(), engines=(), last={}).fields]
+    table = re.findall(r"^\| ([^|]+) \|", DOC.partition("| field |")[2].partition("\n\n")[0], flags=re.MULTILINE)
+    said = {name.strip() for cell in table for name in cell.split(", ")}
+    assert {label.removesuffix(" file") for label in labels} <= said, said

@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import OpenEXR
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from desk import JOB, Desk, file_matte, make_making, shot_scene
+from standin.model_fusion import Comp, Tool
+from standin.model_timeline import Track
 from standin.world import World
 
 from secondtake_resolve.clip import Route
@@ -71,7 +75,14 @@ def test_rendering_is_whole_whatever_deliver_says(
 
 @pytest.mark.parametrize(
     ("quirk", "words"),
-    [("fails", "Failed"), ("disk full", "Disk full"), ("stalls", "dialog"), ("short", "7 frames and not 8")],
+    [
+        ("fails", "Failed"),
+        ("disk full", "Disk full"),
+        ("stalls", "dialog"),
+        ("short", "7 frames and not 8"),
+        ("nothing", "0 frames and not 8"),
+        ("gap", "8 frames with a gap"),
+    ],
 )
 def test_rendering_that_fails_is_told_and_nothing_is_left(
     make_world: MakeWorld, footage: Path, tmp_path: Path, quirk: str, words: str
@@ -136,6 +147,102 @@ def test_state_is_as_before_with_each_call_failing_in_turn(
     assert failed
 
 
+@pytest.mark.parametrize("fault", ["lies", "shy"])
+def test_what_resolve_says_of_a_write_is_not_believed(
+    make_world: MakeWorld, footage: Path, tmp_path: Path, fault: str
+) -> None:
+    scene = scene_with_matte(make_world, footage)
+    before, good = scene.snapshot(), copy.deepcopy(scene)
+    rendering(good, tmp_path / "good")
+    writes = [at for at, name in enumerate(good.guard.log) if good.guard.is_silent_write(name)]
+    assert len(writes) > 20
+    for number in writes:
+        name = good.guard.log[number]
+        if (fault, name) == ("lies", "Project.LoadRenderPreset"):
+            continue  # render settings cannot be read at all: smoke.py asks, question 8
+        world = copy.deepcopy(scene)
+        world.guard.fault = lambda at, name, number=number: fault if at == number else ""
+        with suppress(Refusal):
+            rendering(world, tmp_path / "bad")
+        assert world.snapshot() == before, (number, name)
+
+
+def test_a_job_with_the_artists_settings_is_never_started(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
+    world, desk = make_world(), Desk()
+    shot_scene(world, footage)
+    before = world.snapshot()
+    making = make_making(world, tmp_path / "work", desk)
+    world.guard.fault = lambda at, name: "lies" if name == "Project.SetRenderSettings" else ""
+    with pytest.raises(Refusal, match="did not take the render settings"):
+        send_fix(making, making.host.shot(), file_matte(route=Route.RENDER, colourspace="ACEScg"), job=JOB)
+    assert "Project.StartRendering" not in world.guard.log
+    assert world.snapshot() == before
+
+
+def test_a_range_that_the_disk_has_no_room_for_is_not_rendered(
+    make_world: MakeWorld, footage: Path, tmp_path: Path
+) -> None:
+    world, desk = make_world(), Desk()
+    shot_scene(world, footage)
+    world.timeline.settings.update(timelineResolutionWidth="90000000", timelineResolutionHeight="90000000")
+    before = world.snapshot()
+    making = make_making(world, tmp_path / "work", desk)
+    world.guard.fault = lambda at, name: "silent" if name == "Project.AddRenderJob" else ""  # never a file so large
+    with pytest.raises(Refusal, match="GB are free") as refused:
+        send_fix(making, making.host.shot(), file_matte(route=Route.RENDER, colourspace="ACEScg"), job=JOB)
+    assert refused.value.remedy == "Make room"
+    assert world.snapshot() == before
+    assert not (tmp_path / "work").exists()
+
+
+def shown_while_rendering(world: World) -> list[list[bool]]:
+    """Which tracks are on whenever a render starts."""
+    seen: list[list[bool]] = []
+
+    def look(name: str) -> None:
+        if name == "Project.StartRendering":
+            seen.append([track.is_on for track in world.timeline.tracks])
+
+    world.guard.before = look
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("is_solo", "plate"), [(True, [True, False, False, False]), (False, [True, True, False, False])]
+)
+def test_tracks_that_show_while_a_plate_and_its_matte_are_rendered(
+    make_world: MakeWorld, footage: Path, tmp_path: Path, is_solo: bool, plate: list[bool]
+) -> None:
+    world = scene_with_matte(make_world, footage)
+    world.timeline.tracks.append(Track("Video 4", is_on=False))
+    before, seen = world.snapshot(), shown_while_rendering(world)
+    making = make_making(world, tmp_path / "work", Desk())
+    wish = Wish(
+        matte=MatteWish(kind=MatteKind.TRACK, track=3), route=Route.RENDER, colourspace="ACEScg", is_solo=is_solo
+    )
+    send_fix(making, making.host.shot(), wish, job=JOB)
+    assert seen == [[False, False, True, False], plate]
+    assert world.snapshot() == before
+
+
+def test_a_matte_track_is_rendered_as_luma_and_numbered_as_the_source(
+    make_world: MakeWorld, footage: Path, tmp_path: Path
+) -> None:
+    world, desk = make_world(), Desk()
+    item = shot_scene(world, footage)
+    world.add_item(world.add_media("matte.mov", str(footage / "other.mov"), frames=500), at=40, count=40, track=3)
+    making = make_making(world, tmp_path / "work", desk)
+    wish = Wish(matte=MatteWish(kind=MatteKind.TRACK, track=3), handles=2)
+    send_fix(making, making.host.shot(), wish, job=JOB)
+    assert (desk.sent()["plate"], desk.sent()["frames"]) == (str(footage / "sh010.####.exr"), "1005-1012")
+    matte = Path(desk.sent()["matte"])
+    assert sorted(path.name for path in matte.parent.iterdir()) == [f"matte.{n}.exr" for n in range(1003, 1015)]
+    with OpenEXR.File(str(matte.parent / f"matte.{1005 + item.count - 1}.exr")) as file:
+        pixels = file.channels()["RGBA"].pixels
+    assert pixels[15, 30].tolist() == [1.0, 1.0, 1.0, 1.0]
+    assert pixels[0, 0].tolist() == [0.0, 0.0, 0.0, 1.0]  # alpha says nothing
+
+
 def test_what_cannot_be_put_back_is_told(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
     world, desk = make_world(), Desk()
     shot_scene(world, footage)
@@ -178,7 +285,10 @@ def test_what_a_killed_run_left_is_cleared(make_world: MakeWorld, footage: Path,
     theirs = dict(world.project.render)
     world.project.render = {**theirs, "TargetDir": str(tmp_path / "work" / "Film" / "sh" / "j" / "plate")}
     world.project.AddRenderJob()
+    world.project.render = {**theirs, "TargetDir": str(tmp_path / "work of mine")}  # not below ours, only alike
+    world.project.AddRenderJob()
     world.project.render = theirs
+    before["jobs"].append((world.project.jobs[-1].id, "Ready"))
     world.project.presets["__secondtake_keep_1"] = (theirs, ("mov", "ProRes422HQ"), 0)
     making = make_making(world, tmp_path / "work", desk)
     _, notes = send_fix(making, making.host.shot(), file_matte(route=Route.RENDER, colourspace="ACEScg"), job=JOB)
@@ -188,8 +298,6 @@ def test_what_a_killed_run_left_is_cleared(make_world: MakeWorld, footage: Path,
 
 
 def test_fusion_masks_are_sent_as_shapes(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
-    from standin.model_fusion import Comp, Tool
-
     world, desk = make_world(), Desk()
     item = shot_scene(world, footage)
     ellipse = Tool(
@@ -214,3 +322,48 @@ def test_fusion_masks_are_sent_as_shapes(make_world: MakeWorld, footage: Path, t
     }  # fmt: skip
     assert shape["keys"][7]["centre"] == [23.0, 9.0]
     assert world.snapshot() == before
+
+
+def with_mask(make_world: MakeWorld, footage: Path, tool: Tool) -> World:
+    """A clip of eight frames with one mask, seen from the Fusion page."""
+    world = make_world()
+    shot_scene(world, footage).comps = [Comp(tool)]
+    world.page = "fusion"
+    return world
+
+
+@pytest.mark.parametrize("kind", ["PolylineMask", "BSplineMask"])
+def test_outlines_are_read_at_every_frame(make_world: MakeWorld, footage: Path, tmp_path: Path, kind: str) -> None:
+    tool = Tool(kind, "FIX_edge")
+    tool.outline = lambda time: [(time / 64, 0.25, 0.0, 0.0, 0.125, 0.25), (0.5, 0.75), (0.75, 0.25)]
+    world, desk = with_mask(make_world, footage, tool), Desk()
+    making = make_making(world, tmp_path / "work", desk)
+    send_fix(making, making.host.shot(), Wish(matte=MatteWish(kind=MatteKind.MASKS, masks=("FIX_edge",))), job=JOB)
+    (shape,) = desk.sent()["shapes"]["shapes"]
+    assert shape["kind"] == "bezier"
+    assert [key["points"][0]["at"] for key in shape["keys"]] == [[float(at), 27.0] for at in range(8)]
+    assert shape["keys"][0]["points"][0]["out"] == [8.0, -9.0]
+
+
+def test_a_rectangle_is_read_at_every_frame(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
+    tool = Tool("RectangleMask", "FIX_sign", Center={1: 0.5, 2: 0.5}, Width=lambda time: (time + 1) / 32, Height=0.125)
+    world, desk = with_mask(make_world, footage, tool), Desk()
+    making = make_making(world, tmp_path / "work", desk)
+    send_fix(making, making.host.shot(), Wish(matte=MatteWish(kind=MatteKind.MASKS, masks=("FIX_sign",))), job=JOB)
+    (shape,) = desk.sent()["shapes"]["shapes"]
+    assert [key["points"][0] for key in shape["keys"]] == [[31.0 - at, 14.0] for at in range(8)]
+
+
+def test_reading_masks_is_told_and_can_be_cancelled(make_world: MakeWorld, footage: Path, tmp_path: Path) -> None:
+    world, desk, looks = with_mask(make_world, footage, Tool("EllipseMask", "FIX_a", Width=0.5, Height=0.5)), Desk(), []
+
+    def progress(words: str, share: float) -> bool:
+        looks.append((words, share))
+        return len(looks) < 3
+
+    before = world.snapshot()
+    making = make_making(world, tmp_path / "work", desk, progress=progress)
+    with pytest.raises(Cancelled):
+        send_fix(making, making.host.shot(), Wish(matte=MatteWish(kind=MatteKind.MASKS, masks=("FIX_a",))), job=JOB)
+    assert looks[-1] == ("Reading masks, frame 3 of 8", 0.25)
+    assert (world.snapshot(), desk.asked) == (before, [])

@@ -121,3 +121,19 @@ def test_what_is_unusual_is_said_before_anything_is_sent() -> None:
     for words in ("transition", "disabled", "Pan", "Fusion", "2 takes", "stabilised"):
         assert words in said
     assert "ZoomX" not in said
+
+
+def test_source_range_and_handles_are_said_in_words() -> None:
+    said = shot_words(SHOT)
+    assert said[0] == "sh010.[1001-1100].exr on V1: 48 frames from timeline frame 86448, 24 frames a second"
+    drop = replace(SHOT, timeline=replace(REEL, rate=29.97, is_drop_frame=True))
+    assert shot_words(drop)[0].endswith("29.97 frames a second, drop-frame")
+    assert "sh010.####.exr, 1011-1058; the media has 10 frames before them and 42 after" in said[1]
+    assert said[2] == "Colour is unmanaged"
+    assert "a.mov, 11-58" in shot_words(with_media(path="C:\\show\\a.mov"))[1]
+
+
+def test_an_aces_project_names_no_space_to_render_in() -> None:
+    aces = replace(SHOT, colour={"colorScienceMode": "acescct", "colorSpaceOutput": "Rec.709 Gamma 2.4"})
+    with pytest.raises(Refusal, match="which colour space it renders"):
+        plan_fix(aces, replace(WISH, route=Route.RENDER))

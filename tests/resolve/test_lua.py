@@ -11,7 +11,7 @@ lupa = pytest.importorskip("lupa")
 SCRIPT = Path(__file__).parents[2] / "plugins" / "resolve" / "Lua" / "Bring back takes (manual).lua"
 RESOLVE = """
 io, os, require, debug, package = nil, nil, nil, nil, nil
-log, take_table, answers = {}, {}, { end_of_placed = 86450, clips = 1 }
+log, take_table, answers = {}, {}, { end_of_placed = 86450, clips = 1, keeps = "" }
 local function object(methods) return setmetatable({}, { __index = methods }) end
 local function folder(name)
   local subs = {}
@@ -21,7 +21,10 @@ local root = folder("Master")
 local current = root
 local clip_values = {}
 local clip = object({
-  SetClipProperty = function(_, name, value) clip_values[name] = value return true end,
+  SetClipProperty = function(_, name, value)
+    if name ~= answers.keeps then clip_values[name] = value end
+    return true
+  end,
   GetClipProperty = function(_, name) return clip_values[name] end,
 })
 local item = object({ GetStart = function() return 86448 end, GetEnd = function() return 86450 end })
@@ -38,6 +41,7 @@ local pool = object({
   end,
   AppendToTimeline = function(_, infos)
     log.placed = infos[1]
+    if answers.end_of_placed == 0 then return {} end
     return { object({
       GetStart = function() return infos[1].recordFrame end, GetEnd = function() return answers.end_of_placed end,
       SetClipColor = function(_, colour) log.colour = colour end,
@@ -48,6 +52,8 @@ local tracks = 1
 local timeline = object({
   GetCurrentVideoItem = function() return item end, GetSetting = function() return 24.0 end,
   AddTrack = function() tracks = tracks + 1 return true end, GetTrackCount = function() return tracks end,
+  GetItemListInTrack = function() return answers.end_of_placed ~= 0 and { item } or nil end,
+  DeleteTrack = function(_, _, index) tracks = tracks - 1 log.deleted = index return true end,
   SetTrackName = function(_, _, index, name) log.track = index .. name return true end,
 })
 local project = object({
@@ -61,8 +67,11 @@ open_bin = function() return current:GetName() end
 """
 
 
-def run(**answers: int) -> Any:
-    lua = lupa.LuaRuntime()
+def run(**answers: int | str) -> Any:
+    return run_in(lupa.LuaRuntime(), **answers)
+
+
+def run_in(lua: Any, **answers: int | str) -> Any:
     lua.execute(RESOLVE)
     lua.execute('take_table = { pattern = "/shots/a/take/s.t.%04d.exr", first = 1001, last = 1002, shot = "s" }')
     for name, value in answers.items():
@@ -82,8 +91,18 @@ def test_take_is_imported_and_placed_over_the_clip() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "words"), [({"clips": 2}, "Show Individual Frames"), ({"end_of_placed": 86449}, "did not place")]
+    ("answers", "words", "deleted"),
+    [
+        ({"clips": 2}, "Show Individual Frames", None),
+        ({"keeps": "FPS"}, "frame rate", None),
+        ({"keeps": "Alpha mode"}, "alpha mode", None),
+        ({"end_of_placed": 86449}, "did not place", None),
+        ({"end_of_placed": 0}, "did not place", 2),
+    ],
 )
-def test_what_went_wrong_is_said(answers: dict[str, int], words: str) -> None:
+def test_what_went_wrong_is_said(answers: dict[str, int | str], words: str, deleted: int | None) -> None:
+    lua = lupa.LuaRuntime()
     with pytest.raises(lupa.LuaError, match=words):
-        run(**answers)
+        run_in(lua, **answers)
+    assert lua.globals().log.deleted == deleted  # an empty track of ours does not stay
+    assert lua.globals().open_bin() == "Master"

@@ -55,6 +55,14 @@ def make_movie(root: Path, name: str, used: float) -> Path:
     return folder
 
 
+def make_thumbnail(root: Path, name: str, used: float) -> Path:
+    path = root / "cache" / "thumbnails" / f"{name}.1001.256.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(50_000))
+    os.utime(path, (used, used))
+    return path
+
+
 def make_take(root: Path, plate: Path) -> None:
     folder = root / "out"
     folder.mkdir()
@@ -154,6 +162,7 @@ def test_movies_go_whole_and_not_while_a_take_names_them(tmp_path: Path) -> None
 def test_stats_agree_with_du(tmp_path: Path) -> None:
     cache = fill(tmp_path)
     make_movie(tmp_path, "aa.1", 1)
+    make_thumbnail(tmp_path, "ta", 1)
     (tmp_path / "cache" / "jobs" / "a").mkdir(parents=True)
     (tmp_path / "cache" / "jobs" / "a" / "proxy").write_bytes(bytes(70_001))
     os.link(tmp_path / "cache" / "jobs" / "a" / "proxy", tmp_path / "cache" / "jobs" / "a" / "again")
@@ -163,7 +172,7 @@ def test_stats_agree_with_du(tmp_path: Path) -> None:
     assert stats.total_bytes == pytest.approx(du(tmp_path / "cache"), rel=0.01)
     assert sum(usage.size_bytes for usage in stats.usages) == stats.total_bytes
     counts = {usage.kind: usage.objects for usage in stats.usages}
-    assert counts == {Kind.PATCH: 12, Kind.MOVIE: 1, Kind.JOB: 1, Kind.REST: 0}
+    assert counts == {Kind.PATCH: 12, Kind.MOVIE: 1, Kind.THUMBNAIL: 1, Kind.JOB: 1, Kind.REST: 0}
     assert {usage.kind: usage.oldest_use for usage in stats.usages}[Kind.PATCH] == 0
     for usage in stats.usages[:3]:
         assert usage.size_bytes == pytest.approx(du(tmp_path / "cache" / usage.kind.value), rel=0.01)
@@ -198,3 +207,24 @@ def test_a_damaged_frame_of_a_movie_is_found(tmp_path: Path) -> None:
     assert drop_damaged(frames, FileDigests(), step=lambda: None) == 1
     assert [path.exists() for path in frames] == [True, False, True, True]
     assert not (tmp_path / COMPLETE).exists()
+
+
+def test_pictures_of_takes_that_are_no_more_go(tmp_path: Path) -> None:
+    (tmp_path / "takes").mkdir()
+    (tmp_path / "takes" / "tkept.json").write_text("{}")
+    kept, gone = make_thumbnail(tmp_path, "tkept", 1), make_thumbnail(tmp_path, "tgone", 1)
+    new = make_thumbnail(tmp_path, "tnew", time.time())
+    assert cache_of(tmp_path).evict().objects == 1
+    assert kept.exists() and new.exists() and not gone.exists()
+
+
+def test_pictures_count_and_go_like_patches(tmp_path: Path) -> None:
+    cache = fill(tmp_path)
+    (tmp_path / "takes").mkdir()
+    (tmp_path / "takes" / "tkept.json").write_text("{}")
+    old, young = make_thumbnail(tmp_path, "tkept", 0.5), make_thumbnail(tmp_path, "tkept.1", 100)
+    usage = next(each for each in cache.stats().usages if each.kind is Kind.THUMBNAIL)
+    assert usage.objects == 2 and usage.size_bytes >= 100_000
+    cache.evict(to_bytes=du(tmp_path / "cache") - 3 * 50_000)
+    assert not old.exists() and young.exists()
+    assert len(there(tmp_path)) < len(KEYS)

@@ -69,6 +69,7 @@ _SURVEY_S = 60.0
 _FIRST_WAIT_S = 1.0
 _NEXT_WAIT_S = 5.0
 _MOST_JOBS = 1000
+_MOST_SHAPES = 1000
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Bridge:
         self._preparing: dict[str, bool] = {}
         """Jobs whose fix is not with the daemon yet; True if one was cancelled meanwhile."""
         self._is_greeted = False
+        self._has_swept = False
         self._autostart = True
         self._patient = Asker(timeout_s=_PATIENT_S)
         self._quick = Asker(timeout_s=_QUICK_S)
@@ -219,16 +221,27 @@ class Bridge:
             raise Cancelled("The job was cancelled before it was sent")
 
     def _request(self, asked: ask.Fix) -> FixRequest:
-        from secondtake_daemon.bridge.requests import request_of, require_sendable
+        from secondtake_daemon.bridge.requests import request_of
+        from secondtake_daemon.bridge.wishes import require_sendable
 
         request = request_of(asked, self._home)
         require_sendable(request)
-        if asked.frames and any(asked.handles):
+        if bytes(asked.shapes) != b"null" and not self._has_swept:
+            self._has_swept = True
+            self._files.submit(self._sweep)
+        if any(asked.extend) or (asked.frames and any(asked.handles) and request.plate):
             from secondtake_daemon.bridge.desk import survey
 
-            found: SurveyAnswer = survey(request, asked.handles, children=self.children)
+            found: SurveyAnswer = survey(asked, request, children=self.children)
             request = replace(request, frames=found.frames)
         return request
+
+    def _sweep(self) -> None:
+        """Drawn shapes are kept in files; of thousands those go that no take names. Once in a bridge's life."""
+        from secondtake_daemon.takes.drawn_shapes import SHAPES, sweep_shapes
+
+        takes = self._home.data / "takes"
+        sweep_shapes(self._home.data / SHAPES, takes=takes, now_s=time.time(), more_than=_MOST_SHAPES)
 
     def _submit(self, number: int, request: FixRequest, client: Client) -> None:
         view = client.submit(request)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 import msgspec
 
 from secondtake.errors import UsageError
 from secondtake.home import Home
-from secondtake.messages import FixRequest
+from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.bridge import questions as ask
 from secondtake_daemon.bridge import shelf
 from secondtake_daemon.bridge.answers import (
@@ -20,6 +23,7 @@ from secondtake_daemon.bridge.answers import (
 from secondtake_daemon.bridge.children import Children
 from secondtake_daemon.bridge.requests import plain_path, request_of
 from secondtake_daemon.bridge.tasks import SurveyTask, ThumbnailTask, Written
+from secondtake_daemon.bridge.wishes import require_new
 
 __all__ = ["answer", "survey"]
 
@@ -31,7 +35,7 @@ def answer(asked: ask.Params, *, home: Home, children: Children) -> msgspec.Stru
     """The answer. Raises what the question is refused with."""
     match asked:
         case ask.Survey():
-            return survey(request_of(asked, home), asked.handles, children=children)
+            return survey(asked, request_of(asked, home), children=children)
         case ask.Takes():
             return shelf.takes(home, shot=asked.shot)
         case ask.Show():
@@ -46,9 +50,11 @@ def answer(asked: ask.Params, *, home: Home, children: Children) -> msgspec.Stru
             return _verb(asked, children)
 
 
-def survey(request: FixRequest, handles: tuple[int, int], *, children: Children) -> SurveyAnswer:
+def survey(asked: ask.Survey, request: FixRequest, *, children: Children) -> SurveyAnswer:
     """What would be sent. Raises BadInput of the kind a job would end with."""
-    said = msgspec.json.encode(SurveyTask(request=request, handles=handles))
+    if request.operation is Operation.GENERATE:
+        require_new(request)
+    said = msgspec.json.encode(SurveyTask(request=request, handles=asked.handles, extend=asked.extend))
     return children.run(["secondtake_daemon.bridge.surveyor"], kind=SurveyAnswer, said=said, timeout_s=_LOOK_S)
 
 
@@ -62,6 +68,8 @@ def _thumbnail(asked: ask.Thumbnail, *, home: Home, children: Children) -> Thumb
         task = ThumbnailTask(folder=str(folder), frame=frame, width_px=asked.width_px, path=str(path))
         said = msgspec.json.encode(task)
         children.run(["secondtake_daemon.bridge.thumbnails"], kind=Written, said=said, timeout_s=_LOOK_S)
+    with suppress(OSError):  # the cache drops first what was not used for longest
+        os.utime(path)
     return ThumbnailAnswer(take=manifest.take, frame=frame, path=str(path))
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from secondtake.errors import UsageError
-from secondtake.messages import Operation, Quality, Reference
+from secondtake.messages import ControlKind, Operation, Quality, Reference
 from secondtake_daemon.bridge.lines import Question
 
 __all__ = [
@@ -81,9 +81,18 @@ class Survey(Params, frozen=True, kw_only=True):
     instruction: str | None = None
     references: tuple[Reference, ...] | None = None
     motion: str | None = None
+    control: str | None = None
+    """Pictures to follow; `control_kind` says what they show."""
+    control_kind: ControlKind | None = None
     frames: str = ""
     handles: tuple[int, int] = (0, 0)
     """So many frames before and after `frames`, as far as there are any."""
+    extend: tuple[int, int] = (0, 0)
+    """So many new frames before and after those of the plate."""
+    size: tuple[int, int] | None = None
+    """Width and height of what `generate` makes, in pixels."""
+    fps: float | None = None
+    """Frames a second of it."""
     colourspace: str = ""
     ocio: str | None = None
     """None is the bridge's own $OCIO."""

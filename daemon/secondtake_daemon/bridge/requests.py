@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +17,41 @@ from secondtake.messages import FixRequest, Operation, Reference
 from secondtake_daemon.bridge.questions import Survey
 from secondtake_daemon.images.sequences import shot_name
 from secondtake_daemon.takes import recipe, registry
+from secondtake_daemon.takes.drawn_shapes import SHAPES
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
 
-__all__ = ["plain_path", "request_of", "require_sendable", "with_handles"]
+__all__ = ["plain_path", "request_of", "with_handles"]
 
-_JOB_ID = re.compile(r"[0-9a-f]{32}")
-_HANDED_ON = ("operation", "engine", "engine_options", "quality", "seed", "grow_px", "feather_px", "matte_channel")
+_HANDED_ON = (
+    "operation", "engine", "engine_options", "quality", "seed", "grow_px", "feather_px", "matte_channel",
+    "control_kind", "fps",
+)  # fmt: skip
 _MOST_HANDLES = 10_000
 
 
 def request_of(asked: Survey, home: Home) -> FixRequest:
-    """The request, without handles. Raises UsageError, and BadInput of the kind that fits for the take it names."""
+    """The request, without handles and new frames. Raises UsageError, and BadInput of the kind that fits for the take
+    it names."""
     named = [name for name in ("plate", "on", "revise") if getattr(asked, name)]
-    if not named or ("on" in named and "revise" in named):
+    if "on" in named and "revise" in named:
         raise UsageError(
-            "There is no plate" if not named else "'on' and 'revise' name two things to go on from",
-            remedy="Give a plate, or the take to go on from",
+            "'on' and 'revise' name two things to go on from", remedy="Give a plate, or the take to go on from"
         )
-    if asked.revise:
+    operation = _operation(asked)
+    if operation is Operation.GENERATE and {"plate", "on"} & set(named):
+        raise UsageError("To generate takes no plate", remedy="Leave 'plate' and 'on' out, or restyle")
+    if not named and operation is not Operation.GENERATE:
+        raise UsageError("There is no plate", remedy="Give a plate, or the take to go on from")
+    if not named:
+        base = _new_shot(asked)
+    elif asked.revise:
         base = _revising(asked, home)
     elif asked.on:
         base = _on_take(asked, home)
     else:
         base = _on_plate(asked)
     out = plain_path("out", asked.out) if asked.out else ""
-    return replace(base, job=asked.job, out=out, **_given(asked, base, home))
-
-
-def require_sendable(request: FixRequest) -> None:
-    """Raise UsageError unless the request can be queued."""
-    if not _JOB_ID.fullmatch(request.job):
-        raise UsageError(f"'{request.job[:80]}' is no job id", remedy="The host makes one of 32 hex digits")
-    if not request.out:
-        raise UsageError("There is no folder for the take", remedy="Give 'out'")
-    if not request.matte:
-        raise UsageError("There is no matte", remedy="Say with 'matte' or 'shapes' what may change")
+    return replace(base, job=asked.job, out=out, **_given(asked, home))
 
 
 def with_handles(frames: FrameSet, present: FrameSet, handles: tuple[int, int]) -> FrameSet:
@@ -89,18 +88,36 @@ def _on_plate(asked: Survey) -> FixRequest:
     )
 
 
+def _new_shot(asked: Survey) -> FixRequest:
+    """A shot without a plate; whether it says enough is seen later."""
+    return FixRequest(
+        job="",
+        shot=asked.shot or (shot_name(plain_path("out", asked.out) + "/####.exr") if asked.out else "shot"),
+        plate="",
+        matte="",
+        out="",
+        operation=Operation.GENERATE,
+        frames=_frames(asked),
+        colourspace=asked.colourspace,
+        ocio=_ocio(asked),
+    )
+
+
 def _on_take(asked: Survey, home: Home) -> FixRequest:
     parent, folder = _take(asked.on, asked, home)
+    if _operation(asked) is Operation.EXTEND:  # which goes beyond the parent's
+        return replace(recipe.on_take(parent, folder), frames=_frames(asked))
     return replace(recipe.on_take(parent, folder, frames=_frames(asked)), operation=_usual(asked))
 
 
 def _revising(asked: Survey, home: Home) -> FixRequest:
     revised, _ = _take(asked.revise, asked, home)
     base = recipe.revising(revised, instruction=asked.instruction or "")
+    base = replace(base, frames=_frames(asked) or base.frames)
     plate = Path(base.plate)
     if base.parent and not (plate.parent / MANIFEST_NAME).is_file():  # the parent was moved
-        plate = registry.find(home.data / "takes", base.parent).absolute() / plate.name
-    return replace(base, plate=str(plate), frames=_frames(asked) or base.frames)
+        return replace(base, plate=str(registry.find(home.data / "takes", base.parent).absolute() / plate.name))
+    return base
 
 
 def _take(name: str, asked: Survey, home: Home) -> tuple[Manifest, Path]:
@@ -117,11 +134,14 @@ def _take(name: str, asked: Survey, home: Home) -> tuple[Manifest, Path]:
     return take, folder
 
 
-def _given(asked: Survey, base: FixRequest, home: Home) -> dict[str, Any]:
+def _given(asked: Survey, home: Home) -> dict[str, Any]:
     """What stands in every kind of request, where it was given, under the names of its fields."""
     given: dict[str, Any] = {name: getattr(asked, name) for name in _HANDED_ON}
+    given["operation"] = _operation(asked)
     given["matte"] = _matte(asked, home)
     given["motion"] = plain_path("motion", asked.motion) if asked.motion else asked.motion
+    given["control"] = plain_path("control", asked.control) if asked.control else asked.control
+    given["width_px"], given["height_px"] = asked.size or (None, None)
     given["aovs"] = tuple(dict.fromkeys(asked.aovs)) if asked.aovs is not None else None
     given["instruction"] = asked.instruction if not asked.revise else None
     if asked.references is not None:
@@ -139,15 +159,17 @@ def _matte(asked: Survey, home: Home) -> str | None:
 
 def _kept(shapes: bytes, home: Home) -> Path:
     """Keep the shapes in a file: a take that is replayed later reads them again. Same shapes, same file."""
-    folder = home.data / "shapes"
+    folder = home.data / SHAPES
     path = folder / f"{blake3(shapes).hexdigest()[:32]}.json"
-    if not path.is_file():
+    try:
+        if path.is_file():
+            os.utime(path)  # `sweep_shapes` counts from its last use
+            return path
         home.create()
         private_folder(folder)
-        try:
-            write_private(path, shapes)
-        except OSError as error:
-            raise DiskError(f"The shapes cannot be written ({error.strerror})", path=path) from error
+        write_private(path, shapes)
+    except OSError as error:
+        raise DiskError(f"The shapes cannot be written ({error.strerror})", path=path) from error
     return path
 
 
@@ -155,10 +177,23 @@ def _reference(one: Reference) -> Reference:
     return replace(one, path=plain_path("references", one.path))
 
 
+def _operation(asked: Survey) -> Operation | None:
+    """The operation that was given, if one was; new frames are asked for with `extend` alone, too."""
+    if any(asked.handles) and (any(asked.extend) or asked.operation is Operation.EXTEND):
+        raise UsageError("Handles do not go with new frames", remedy="Leave 'handles' out")
+    if not any(asked.extend):
+        return asked.operation
+    if asked.operation not in (None, Operation.EXTEND):
+        raise UsageError(
+            f"New frames do not go with operation {asked.operation.value}", remedy="Leave 'extend' out, or 'operation'"
+        )
+    return Operation.EXTEND
+
+
 def _frames(asked: Survey) -> str:
-    before, after = asked.handles
-    if not (0 <= before <= _MOST_HANDLES and 0 <= after <= _MOST_HANDLES):
-        raise UsageError("The handles are no numbers of frames", remedy=f"Give two from 0 to {_MOST_HANDLES}")
+    for what, counts in (("handles", asked.handles), ("new frames", asked.extend)):
+        if not all(0 <= count <= _MOST_HANDLES for count in counts):
+            raise UsageError(f"The {what} are no numbers of frames", remedy=f"Give two from 0 to {_MOST_HANDLES}")
     return str(FrameSet.parse(asked.frames)) if asked.frames else ""
 
 

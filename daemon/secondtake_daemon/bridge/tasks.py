@@ -14,6 +14,7 @@ class SurveyTask(msgspec.Struct, frozen=True, kw_only=True):
 
     request: FixRequest
     handles: tuple[int, int] = (0, 0)
+    extend: tuple[int, int] = (0, 0)
 
 
 class ThumbnailTask(msgspec.Struct, frozen=True, kw_only=True):

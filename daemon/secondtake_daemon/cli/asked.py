@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,16 +145,12 @@ def _extended(request: FixRequest, by: Sequence[int]) -> FixRequest:
         )
     if request.operation is not Operation.EXTEND:
         raise UsageError(f"--extend does not go with --operation {request.operation.value}", remedy="Leave one out")
-    there = tuple(FrameSet.parse(request.frames)) if request.frames else _plate_frames(request.plate)
-    step = min((later - earlier for earlier, later in pairwise(there)), default=1)
+    there = FrameSet.parse(request.frames) if request.frames else FrameSet(_plate_frames(request.plate))
     before, after = (
         max([-each for each in by if each < 0], default=0),
         max([each for each in by if each > 0], default=0),
     )
-    added = [there[0] - step * at for at in range(1, before + 1)] + [
-        there[-1] + step * at for at in range(1, after + 1)
-    ]
-    return replace(request, frames=str(FrameSet((*there, *added))))
+    return replace(request, frames=str(there.longer(before=before, after=after)))
 
 
 def _plate_frames(plate: str) -> tuple[int, ...]:
@@ -171,10 +166,12 @@ def _revising(asked: Asked, name: str) -> FixRequest:
     revised, _ = _take("--revise", name, asked)
     _refuse_colour(asked, revised)
     base = recipe.revising(revised, instruction=as_text("--instruction", asked.instruction or ""))
+    base = replace(base, frames=_frames(asked.frames) or base.frames)
     plate = Path(base.plate)
     if base.parent and not (plate.parent / MANIFEST_NAME).is_file():  # the parent was moved
-        plate = Path(absolute_path(str(registry.find(registry_root(), base.parent)))) / plate.name
-    return replace(base, plate=str(plate), frames=_frames(asked.frames) or base.frames)
+        moved = Path(absolute_path(str(registry.find(registry_root(), base.parent)))) / plate.name
+        return replace(base, plate=str(moved))
+    return base
 
 
 def _take(option: str, name: str, asked: Asked) -> tuple[Manifest, Path]:

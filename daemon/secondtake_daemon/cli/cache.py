@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="What is kept to save work: patches and converted movies.", no_args_is_help=True)
+app = typer.Typer(help="What is kept to save work: patches, converted movies, pictures of takes.", no_args_is_help=True)
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -58,6 +59,8 @@ class _FreedAnswer(Answer, frozen=True, kw_only=True):
     freed_bytes: int
     left_bytes: int
     limit_bytes: int
+    shapes: int
+    """Drawn shapes that no take names."""
 
 
 class _VerifiedAnswer(Answer, frozen=True, kw_only=True):
@@ -109,14 +112,26 @@ def gc(
     context: typer.Context,
     to: Annotated[str, typer.Option(metavar="SIZE", help="As 10G, 500M or 0; the default is the limit.")] = "",
 ) -> None:
-    """Remove what was not used for longest, until the rest fits. Nothing that is pinned or in use goes."""
+    """Remove what was not used for longest, until the rest fits. Nothing that is pinned or in use goes.
+
+    Drawn shapes that no take names go too, a month after their last use.
+    """
+    from secondtake_daemon.takes.drawn_shapes import SHAPES, sweep_shapes
+
     output: Output = context.obj
     limit = _limit()
     freed = _cache().evict(to_bytes=_bytes(to) if to else limit)
+    swept = sweep_shapes(Home.find().data / SHAPES, takes=registry_root(), now_s=time.time())
     output.line(f"Removed {freed.objects} objects, {_size(freed.freed_bytes)}; {_size(freed.left_bytes)} are left")
+    if swept.files:
+        output.line(f"Removed {swept.files} drawn shapes that no take names")
     output.answer(
         _FreedAnswer(
-            objects=freed.objects, freed_bytes=freed.freed_bytes, left_bytes=freed.left_bytes, limit_bytes=limit
+            objects=freed.objects,
+            freed_bytes=freed.freed_bytes,
+            left_bytes=freed.left_bytes,
+            limit_bytes=limit,
+            shapes=swept.files,
         )
     )
 

@@ -13,13 +13,15 @@ import typer
 from secondtake.client import Client
 from secondtake.errors import BadInput, DaemonLost, UsageError
 from secondtake.home import Home
+from secondtake_daemon.cli.adapter import add_adapter
 from secondtake_daemon.cli.fix import CLIENT_NAME
 from secondtake_daemon.cli.output import Answer, Output
 from secondtake_daemon.cli.progress import display
 from secondtake_daemon.engines.diffusion.families import FAMILIES, family_of
-from secondtake_daemon.engines.diffusion.settings import MODEL_OPTIONS, adapted
+from secondtake_daemon.engines.diffusion.settings import ADAPTER_OPTIONS, MODEL_OPTIONS, adapted
 from secondtake_daemon.engines.installed import installed
 from secondtake_daemon.models import hub, known, shelf, single
+from secondtake_daemon.models.adapter import is_adapter
 from secondtake_daemon.models.folder import ModelFolder, read_folder
 from secondtake_daemon.settings import load_settings, models_folder
 
@@ -72,7 +74,7 @@ def list_models(context: typer.Context) -> None:
     found, parts = shelf.models(_root()), hub.unfinished(_root())
     states = tuple(_Listed(name=each.name, state=state_of(each), size_bytes=_bytes(each)) for each in found)
     rows = [
-        (model.name, _gib(listed.size_bytes), model.licence, listed.state, model.folder)
+        (model.name, _gib(listed.size_bytes), model.licence, listed.state, _place(model))
         for model, listed in zip(found, states, strict=True)
     ]
     rows += [(part.hub, _gib(part.size_bytes), "", "not fetched to its end", str(part.folder)) for part in parts]
@@ -85,12 +87,15 @@ def list_models(context: typer.Context) -> None:
 def add(
     context: typer.Context,
     source: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="As diffusers writes it; or one .safetensors, with --on.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="As diffusers writes it; or one .safetensors: a part, or an adapter."),
     ] = None,
     *,
     from_hub: Annotated[str, typer.Option(metavar="OWNER/NAME", help="Fetch it from the hub, over the network.")] = "",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
-    on: Annotated[str, typer.Option(metavar="NAME", help="The model whose part the file replaces.")] = "",
+    on: Annotated[
+        str, typer.Option(metavar="NAME", help="The model that the file is a part of, or an adapter for.")
+    ] = "",
     name: Annotated[str, typer.Option(help="What the engine is to be called.")] = "",
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You have read it and agree.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="As longest=81.")] = None,
@@ -106,10 +111,21 @@ def add(
     given = _pairs(settings or [])
     with display(output) as shown:
         meter = _meter(shown.show)
+        if source is not None and source.is_file() and is_adapter(source):
+            model = add_adapter(
+                _root(), source, on=on, name=name, given=given, accepted=accept_licence, step=meter("hash")
+            )
+            _say_added(output, model)
+            return
         fetched = hub.fetch(from_hub, revision=revision, root=_root(), step=meter("fetch")) if from_hub else None
         folder = fetched.folder if fetched is not None else _folder(source or Path(), on=on, name=name)
         model = _record(folder, fetched, name=name, given=given, accepted=accept_licence, step=meter("hash"))
-    output.line(f"{model.name} is an engine now: {len(model.files)} files, {_gib(_bytes(model))}; {model.licence}")
+    _say_added(output, model)
+
+
+def _say_added(output: Output, model: shelf.Model) -> None:
+    what = f"is an adapter of {model.on}" if model.on else "is an engine"
+    output.line(f"{model.name} {what} now: {len(model.files)} files, {_gib(_bytes(model))}; {model.licence}")
     if not model.licence_accepted:
         output.message(f"It runs once you have accepted its licence: secondtake models accept {model.name}")
     output.answer(_ModelAnswer(model=model))
@@ -156,18 +172,23 @@ def remove(
     model = None if part is not None else shelf.find(root, name)
     folder = part.folder if part is not None else Path(model.folder if model is not None else "")
     shared = [each.name for each in shelf.models(root) if model is not None and each.folder == model.folder]
-    goes = part is not None or single.is_joined(folder, root) or (hub.is_fetched(folder, root) and len(shared) == 1)
-    _refuse_used(name)
+    own_files = model is not None and bool(model.on)  # an adapter's file is the user's, wherever it lies
+    goes = not own_files and (
+        part is not None or single.is_joined(folder, root) or (hub.is_fetched(folder, root) and len(shared) == 1)
+    )
+    _refuse_used(model.on if model is not None and model.on else name)
     if goes and not (yes or output.as_json) and sys.stdin.isatty():
         raise UsageError("Nothing was removed: its files would be deleted", remedy="Give --yes to do so", path=folder)
     if model is not None:
-        _refuse_base(model)
+        if not model.on:
+            _refuse_base(model)
         shelf.remove(root, model)
     if goes and single.is_joined(folder, root):
         single.delete(folder)
     elif goes:
         hub.delete(folder)
-    output.line(f"{name} is no engine any more; its files " + ("are deleted" if goes else f"are still in {folder}"))
+    what = "adapter" if own_files else "engine"
+    output.line(f"{name} is no {what} any more; its files " + ("are deleted" if goes else f"are still in {folder}"))
     output.answer(_RemovedAnswer(name=name, deleted=str(folder) if goes else ""))
 
 
@@ -221,13 +242,16 @@ def _no_family(found: ModelFolder) -> BadInput:
 
 def state_of(model: shelf.Model) -> str:
     """`ready`, or what stands in the way of using it; sizes are looked at, bytes are not."""
-    card = next((card for card in installed(_root()) if card.name == model.name), None)
+    card = next((card for card in installed(_root()) if card.name == (model.on or model.name)), None)
     if card is None:
-        return f"no engine runs a {model.pipeline}"
+        return f"no engine runs a {model.pipeline}" if not model.on else f"its model {model.on} is not there"
     try:
         shelf.check_there(model)
     except BadInput as error:
         return f"{error.message} ({error.path})"
+    if model.on:
+        accept = f"its licence is not accepted: secondtake models accept {model.name}"
+        return "ready" if model.licence_accepted else accept
     return card.why_not or "ready"
 
 
@@ -247,8 +271,11 @@ def _refuse_used(name: str) -> None:
 
 
 def _refuse_base(model: shelf.Model) -> None:
-    """Raise BadInput if another model is made of this one's files."""
+    """Raise BadInput if another model is made of this one's files, or an adapter is on it."""
     for other in shelf.models(_root()):
+        if other.on == model.name:
+            remedy = f"Remove that first: secondtake models remove {other.name}"
+            raise BadInput(f"{other.name} is an adapter of {model.name}", remedy=remedy)
         if other.name != model.name and other.folder != model.folder and Path(model.folder) in shelf.folders([other]):
             remedy = f"Remove that first: secondtake models remove {other.name}"
             raise BadInput(f"{other.name} is made with files of {model.name}", remedy=remedy)
@@ -264,7 +291,8 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"'{text}' is no setting", remedy=f"Write NAME=VALUE; there is {', '.join(MODEL_OPTIONS)}")
+            there = ", ".join(dict.fromkeys((*MODEL_OPTIONS, *ADAPTER_OPTIONS)))
+            raise UsageError(f"'{text}' is no setting", remedy=f"Write NAME=VALUE; there is {there}")
         found[name] = value
     return found
 
@@ -272,6 +300,10 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 def _meter(show: Callable[..., None]) -> Callable[[str], Callable[[int, int], None]]:
     """Bytes as MiB of a phase."""
     return lambda what: lambda done, total: show(what, done=done >> 20, total=max(total >> 20, 1))
+
+
+def _place(model: shelf.Model) -> str:
+    return f"{Path(model.folder) / model.files[0].path}, on {model.on}" if model.on else model.folder
 
 
 def _bytes(model: shelf.Model) -> int:

@@ -87,5 +87,7 @@ class Card:
     deterministic: bool = True
     model: Model | None = None
     """The installed model that it runs, if it is one of many of its kind."""
+    adapters: tuple[Model, ...] = ()
+    """What was added on that model, for jobs to wear."""
     why_not: str = ""
     """Why it cannot run here, in words; "" if it can."""

@@ -15,10 +15,10 @@ from secondtake.frames import FrameSet
 from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.engines import standin_card
 from secondtake_daemon.engines.card import Card
-from secondtake_daemon.engines.installed import installed
-from secondtake_daemon.engines.recipe_card import recipe_cards
+from secondtake_daemon.engines.installed import installed, worn
+from secondtake_daemon.engines.recipe_card import CARRY, EDIT, options_of, recipe_cards
 from secondtake_daemon.engines.temporal import card as temporal_card
-from secondtake_daemon.engines.wishes import check_wishes, either
+from secondtake_daemon.engines.wishes import check_wishes, either, refuse_sound
 from secondtake_daemon.images.exr_layers import CONFIDENCE, LAYERS
 
 __all__ = ["CARDS", "Catalogue", "factory"]
@@ -73,11 +73,13 @@ def check_request(request: FixRequest, card: Card, *, able: list[Card]) -> None:
     if unknown:
         takes = f"It takes {', '.join(card.options)}" if card.options else "It takes none"
         raise UsageError(f"The engine '{card.name}' has no option '{unknown[0]}'", remedy=takes)
+    refuse_sound(request)
     if request.references and not card.references:
         raise _no_use(card, "reference images", [other for other in able if other.references])
     if request.motion and not card.reads_motion:
         raise _no_use(card, "motion vectors", [other for other in able if other.reads_motion])
     check_wishes(request, card, able=able)
+    _check_adapters(request, card)
     _check_painted(request, card, able)
     _check_aovs(request, card, able)
 
@@ -124,6 +126,13 @@ def _check_painted(request: FixRequest, card: Card, able: list[Card]) -> None:
             remedy="Give the number of one of them after the @, or change --frames",
             path=painted[outside[0]],
         )
+
+
+def _check_adapters(request: FixRequest, card: Card) -> None:
+    """Raises as `installed.worn`."""
+    options = request.engine_options
+    for step, own in zip(card.steps, (EDIT, CARRY), strict=False) if card.steps else ((card, ""),):
+        worn(step, operation=request.operation, options=options_of(options, own))
 
 
 def _check_aovs(request: FixRequest, card: Card, able: list[Card]) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+
+from msgspec import structs
 
 from secondtake.errors import SecondTakeError
 from secondtake.messages import Operation
 from secondtake_daemon.engines.card import Card
+from secondtake_daemon.engines.diffusion.adapters import OPTION, dressed, picked
 from secondtake_daemon.engines.diffusion.families import family_of
 from secondtake_daemon.engines.diffusion.family import Family
 from secondtake_daemon.engines.diffusion.settings import JOB_OPTIONS, adapted
 from secondtake_daemon.models.shelf import Model, models
 
-__all__ = ["card_of", "installed"]
+__all__ = ["card_of", "installed", "worn"]
 
-VERSION = "2"
+VERSION = "3"
 """Of the path around a model: raised by every change of it that changes pixels."""
 _NEEDED = ("torch", "diffusers", "transformers", "accelerate", "ftfy")
 
@@ -23,25 +27,45 @@ _NEEDED = ("torch", "diffusers", "transformers", "accelerate", "ftfy")
 def installed(root: Path) -> tuple[Card, ...]:
     """One card for each model under root whose record makes sense; `why_not` says what stands in the way of the others'
     use."""
-    found = []
-    for model in models(root):
-        family = family_of(model.pipeline, model.component_bytes)
+    found, records = [], models(root)
+    for model in records:
+        family = family_of(model.pipeline, model.component_bytes) if not model.on else None
         if family is not None:
-            found.append(card_of(model, family))
+            found.append(card_of(model, family, adapters=tuple(each for each in records if each.on == model.name)))
     return tuple(found)
 
 
-def card_of(model: Model, family: Family) -> Card:
-    """The card of one model."""
+def worn(card: Card, *, operation: Operation, options: Mapping[str, str]) -> Card:
+    """The card as a job works with it: with the adapters that it names, or that are for what it does.
+
+    Raises UsageError for an adapter that is none, NoSuchEngine for one whose licence is not accepted.
+    """
+    model = card.model
+    family = family_of(model.pipeline, model.component_bytes) if model is not None else None
+    if model is None or family is None:
+        return card
+    adapters = picked(model, card.adapters, operation=operation, text=options.get(OPTION))
+    if adapters == model.adapters:
+        return card
+    return card_of(structs.replace(model, adapters=adapters), family, adapters=card.adapters)
+
+
+def card_of(model: Model, family: Family, *, adapters: tuple[Model, ...] = ()) -> Card:
+    """The card of one model. adapters: those that were added on it."""
     why_not = _why_not(model)
     try:
-        family = adapted(family, model.settings)
+        family = dressed(adapted(family, model.settings), model.adapters)
     except SecondTakeError as error:
         why_not = str(error)
     return Card(
         name=model.name,
         version=" ".join(
-            [VERSION, model.digest[:16], *(f"{name}={text}" for name, text in sorted(model.settings.items()))]
+            [
+                VERSION,
+                model.digest[:16],
+                *_said(model.settings),
+                *(f"{each.name}({','.join(_said(each.settings))})" for each in model.adapters),
+            ]
         ),
         summary=f"{family.summary} ({model.folder})",
         operations=family.operations,
@@ -64,8 +88,13 @@ def card_of(model: Model, family: Family) -> Card:
         options=JOB_OPTIONS,
         licence=model.licence,
         model=model,
+        adapters=adapters,
         why_not=why_not,
     )
+
+
+def _said(settings: Mapping[str, str]) -> list[str]:
+    return [f"{name}={text}" for name, text in sorted(settings.items())]
 
 
 def _wordless(family: Family) -> frozenset[Operation]:

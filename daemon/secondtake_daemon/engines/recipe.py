@@ -14,7 +14,7 @@ from secondtake.frames import FrameSet
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import factory
 from secondtake_daemon.engines.contract import Control, Engine, FloatImage, Job, Patch, Shot, Window
-from secondtake_daemon.engines.recipe_card import CARRY, EDIT, FRAME
+from secondtake_daemon.engines.recipe_card import CARRY, EDIT, FRAME, options_of
 
 __all__ = ["PaintedShot", "RecipeEngine"]
 
@@ -112,7 +112,7 @@ class RecipeEngine:
                 f"Frame {frame} cannot be edited: the shot has {FrameSet(window.shot.frames)}",
                 remedy=f"Give {FRAME} one of these, or leave it out",
             )
-        asked = replace(job, options=_of(job.options, EDIT), scratch=job.scratch / "edit")
+        asked = replace(job, options=options_of(job.options, EDIT), scratch=job.scratch / "edit")
         asked.scratch.mkdir(parents=True, exist_ok=True)
         self._editor.load(asked)
         try:
@@ -124,11 +124,7 @@ class RecipeEngine:
 
 
 def _carrying(job: Job) -> Job:
-    return replace(job, options=_of(job.options, CARRY), looks=(), control=Control(), scratch=job.scratch)
-
-
-def _of(options: Mapping[str, str], step: str) -> dict[str, str]:
-    return {name.removeprefix(step): text for name, text in options.items() if name.startswith(step)}
+    return replace(job, options=options_of(job.options, CARRY), looks=(), control=Control(), scratch=job.scratch)
 
 
 def _frame_wanted(options: Mapping[str, str]) -> int | None:

@@ -7,18 +7,23 @@ the daemon reads it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from secondtake.messages import Operation
 from secondtake_daemon.engines.card import Card, EngineColour
 
-__all__ = ["CARRY", "EDIT", "FRAME", "recipe_cards"]
+__all__ = ["CARRY", "EDIT", "FRAME", "options_of", "recipe_cards"]
 
 EDIT, CARRY, FRAME = "edit.", "carry.", "frame"
 """How options name the step they are for, and the option that says which frame is edited."""
 _VERSION = "1"
 _CARRIED = frozenset({Operation.MODIFY, Operation.REPLACE, Operation.RESTYLE})
+
+
+def options_of(options: Mapping[str, str], step: str) -> dict[str, str]:
+    """Those of a recipe that are for a step (EDIT or CARRY), as that engine names them."""
+    return {name.removeprefix(step): text for name, text in options.items() if name.startswith(step)}
 
 
 def recipe_cards(cards: Sequence[Card]) -> tuple[Card, ...]:

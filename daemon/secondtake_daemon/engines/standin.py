@@ -74,6 +74,8 @@ class StandInEngine:
     def _fill(self, frame: int, window: Window, job: Job) -> FloatImage:
         if self._switches.mode == "identity":
             return window.shot.plate(frame, window.crop)
+        if self._switches.mode == "followed":
+            return (job.control.read or window.shot.plate)(frame, window.crop)
         shape = (window.crop.height, window.crop.width, 3)
         if self._switches.mode == "wear":
             noise = _source(job.seed, job.instruction, str(frame)).standard_normal(shape, dtype=np.float32)

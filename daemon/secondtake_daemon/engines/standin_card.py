@@ -19,7 +19,9 @@ class Switches:
 
     mode: str = "colour"
     """`identity` returns the plate, `wear` the plate with noise, as a codec or a model that goes over it once more;
-    `colour` a flat colour from seed and instruction, `noise` the same with noise keyed to the absolute frame."""
+    `colour` a flat colour from seed and instruction, `noise` the same with noise keyed to the absolute frame;
+    `followed` the pictures that it is to follow (`--control`), as their codes 0 … 1, and without any the plate: what a
+    model would be led by, to look at before there is one."""
     load_s: float = 0.0
     """Time `load` takes."""
     frame_s: float = 0.0

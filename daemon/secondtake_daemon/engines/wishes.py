@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import PurePath
 
 from secondtake.errors import BadInput, NoSuchEngine, SecondTakeError, UsageError
 from secondtake.frames import FrameSet
 from secondtake.messages import ControlKind, FixRequest, Operation
 from secondtake_daemon.engines.card import Card
 
-__all__ = ["check_wishes", "either"]
+__all__ = ["MOST_FPS", "SIDES_PX", "check_wishes", "either", "refuse_sound"]
 
-_LEAST_SIDE_PX, _MOST_SIDE_PX = 32, 8192
-_MOST_FPS = 1000.0
+SIDES_PX = (32, 8192)
+"""Shortest and longest side of frames that can be generated."""
+MOST_FPS = 1000.0
+_SOUNDS = (".wav", ".wave", ".flac", ".mp3", ".aif", ".aiff", ".m4a", ".aac", ".ogg", ".opus")
 _OF_PLATE = (ControlKind.NONE, ControlKind.SCRIBBLE, ControlKind.GREY)
 """What can be made of the plate."""
 
@@ -33,6 +36,18 @@ def check_wishes(request: FixRequest, card: Card, *, able: Sequence[Card]) -> No
     for wish, others in _unmet(request, card, able):
         raise NoSuchEngine(
             f"The engine '{card.name}' {wish}", remedy=f"Use {either(others)}" if others else "Leave it out"
+        )
+
+
+def refuse_sound(request: FixRequest) -> None:
+    """Raise NoSuchEngine: no engine is driven by sound. Told by the name, since the daemon opens no file; under another
+    name a sound is refused as no picture, when the job begins."""
+    heard = next((one for one in request.references if PurePath(one.path).suffix.lower() in _SOUNDS), None)
+    if heard is not None:
+        raise NoSuchEngine(
+            "No engine takes a sound as a reference",
+            remedy="Leave it out: what is new gets the sound that LTX-2 makes for it, a movie's own is kept",
+            path=heard.path,
         )
 
 
@@ -76,14 +91,14 @@ def _check_generate(request: FixRequest) -> None:
         ),
         (bool(request.matte), UsageError("To generate makes whole frames", remedy="Leave out --matte")),
         (
-            not all(_LEAST_SIDE_PX <= side <= _MOST_SIDE_PX for side in (request.width_px, request.height_px)),
+            not all(SIDES_PX[0] <= side <= SIDES_PX[1] for side in (request.width_px, request.height_px)),
             UsageError(
                 f"Frames of {request.width_px} × {request.height_px} cannot be made",
-                remedy=f"Give --size WIDTHxHEIGHT with sides of {_LEAST_SIDE_PX} to {_MOST_SIDE_PX} pixels",
+                remedy=f"Give --size WIDTHxHEIGHT with sides of {SIDES_PX[0]} to {SIDES_PX[1]} pixels",
             ),
         ),
         (
-            not (math.isfinite(request.fps) and 1 <= request.fps <= _MOST_FPS),
+            not (math.isfinite(request.fps) and 1 <= request.fps <= MOST_FPS),
             UsageError("It is not said how fast the new frames run", remedy="Give --fps, as 24"),
         ),
         (not request.frames, UsageError("It is not said which frames to make", remedy="Give --frames, as 1001-1048")),

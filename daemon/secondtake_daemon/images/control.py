@@ -150,10 +150,11 @@ def _plane(path: Path, *, plate_display: Box) -> tuple[Codes, bool]:
 def _depth_channel(file: ExrFile) -> tuple[ExrPart, str, bool]:
     """Of a file with many layers the one called Z or depth; else the only channel, or the first of R, G, B."""
     found = [(part, channel.name) for part in file.parts for channel in part.channels if _is_number(channel.type)]
-    for part, name in found:
-        words = f"{part.name}.{name}".lower().split(".")
-        if words[-1] in ("z", "depth") or (words[-1] == "v" and "depth" in words):
-            return part, name, True
+    layers = [(_words(part, name), part, name) for part, name in found]
+    for is_it in (_is_of_depth, _is_distance):
+        for words, part, name in layers:
+            if is_it(words):
+                return part, name, True
     for wanted in ("Y", "R", "V"):
         for part, name in found:
             if name == wanted:
@@ -164,6 +165,19 @@ def _depth_channel(file: ExrFile) -> tuple[ExrPart, str, bool]:
     raise BadInput(
         f"The file holds no depth, but {has}", remedy="Switch on the Z pass and render it as EXR", path=file.path
     )
+
+
+def _words(part: ExrPart, name: str) -> list[str]:
+    return f"{part.name}.{name}".lower().split(".")
+
+
+def _is_of_depth(words: list[str]) -> bool:
+    """A layer of that very name: others have a Z too, as Mist, Normal and Denoising Depth."""
+    return words[-1] == "depth" or (words[-1] in ("z", "v") and "depth" in words)
+
+
+def _is_distance(words: list[str]) -> bool:
+    return words[-1] == "z" and not any(word.endswith(("mist", "normal", "position", "vector")) for word in words)
 
 
 def _colour_channels(file: ExrFile) -> tuple[ExrPart, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -85,6 +86,8 @@ class PatchMaker:
         self._machine = f"{hardware()} {libraries()}"
         self.card = engine.card
         self._survey = engine.survey(shot, plan.crop)
+        self._looked_at = frozenset(chain.from_iterable(plan.needs))
+        """Windows that others are made from."""
         self._recent: Recent[int, StoredPatch] = Recent(_PATCHES_BYTES)
         self.keys = self._all_keys()
         """The content key of each window's patch; "" for a window without matte, which has none."""
@@ -114,7 +117,8 @@ class PatchMaker:
         known = self._recent.get(index)
         if known is None:
             known = self._patch(index, threads)
-            self._recent.put(index, known, sum(each.nbytes for each in known.samples))
+            if index in self._looked_at:
+                self._recent.put(index, known, sum(each.nbytes for each in known.samples))
         return known
 
     def _patch(self, index: int, threads: Executor) -> StoredPatch:

@@ -29,7 +29,7 @@ from secondtake_daemon.job.recent import Recent
 __all__ = ["MATTES_BYTES", "FrameFacts", "PlateShot", "as_floats", "facts_of", "read_mattes"]
 
 _PLANES_BYTES = 288 << 20
-_HOLES_BYTES = 64 << 20
+_HOLES_BYTES = 32 << 20
 MATTES_BYTES = 128 << 20
 """Most bytes of packed mattes a job keeps."""
 

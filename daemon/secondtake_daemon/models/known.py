@@ -16,7 +16,16 @@ from typing import Protocol
 from secondtake_daemon.models.folder import ModelFolder
 from secondtake_daemon.models.weights import count_parameters
 
-__all__ = ["Checkpoint", "Licence", "checkpoint_of", "licence_of", "name_of"]
+__all__ = [
+    "Checkpoint",
+    "Licence",
+    "checkpoint_of",
+    "licence_named",
+    "licence_of",
+    "name_of",
+    "page_said",
+    "plain_name",
+]
 
 _NEAR = 0.08
 """Counts of parameters that differ by no more are the same model's."""
@@ -72,9 +81,15 @@ def checkpoint_of(found: ModelFolder, known: Sequence[Checkpoint], *, hub: str =
 
 def licence_of(found: ModelFolder, checkpoint: Checkpoint | None, *, page: str = "") -> Licence:
     """page: what its page on a hub says, as `apache-2.0`; "" looks into the README.md that came with it."""
-    said = (page or _said(found.folder)).lower()
+    said = (page or page_said(found.folder)).lower()
     if checkpoint is not None and (said in _FREE or not said or not checkpoint.is_free):
         return Licence(checkpoint.licence, checkpoint.is_free)
+    return licence_named(said)
+
+
+def licence_named(said: str) -> Licence:
+    """said: its name, as `apache-2.0`; "" is unknown."""
+    said = said.lower()
     if said in _FREE:
         return Licence(f"{_FREE[said]}: free for any use", is_free=True)
     if not said:
@@ -85,7 +100,11 @@ def licence_of(found: ModelFolder, checkpoint: Checkpoint | None, *, page: str =
 
 def name_of(found: ModelFolder, checkpoint: Checkpoint | None, *, hub: str = "") -> str:
     """What its engine is called if the user does not say."""
-    name = (checkpoint.hub if checkpoint is not None else hub).rpartition("/")[2] or found.folder.name
+    return plain_name((checkpoint.hub if checkpoint is not None else hub).rpartition("/")[2] or found.folder.name)
+
+
+def plain_name(name: str) -> str:
+    """A name that an engine or an adapter may have, made of any."""
     return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).removesuffix("-diffusers").strip("-.")[:40] or "model"
 
 
@@ -94,7 +113,7 @@ def _parameters(found: ModelFolder) -> int:
     return sum(count_parameters(found.folder / path) for path in paths if path.parts[0].startswith("transformer"))
 
 
-def _said(folder: Path) -> str:
+def page_said(folder: Path) -> str:
     """The licence that a model's page names in its head, as model cards do."""
     try:
         with (folder / "README.md").open(encoding="utf-8", errors="replace") as page:

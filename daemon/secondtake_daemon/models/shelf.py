@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from secondtake.errors import BadInput, NotFound, UsageError
-from secondtake_daemon.models.folder import ModelFolder, read_folder
+from secondtake_daemon.models.folder import read_folder
 from secondtake_daemon.store.io import create_bytes, make_folders, remove_file, replace_bytes
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "ModelFile",
     "accept",
     "add",
+    "add_adapter",
     "check_name",
+    "check_same",
     "check_there",
     "differing",
     "file_list_digest",
@@ -60,11 +62,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What of its family's card is different for it."""
     hub: str = ""
     """owner/name@commit, if it was fetched from a hub."""
+    on: str = ""
+    """The model whose layers it changes, if it is an adapter and no model."""
+    adapters: tuple[Model, ...] = ()
+    """What it is worn with in one job; never in a record."""
 
     @property
     def digest(self) -> str:
         """Of all its files: part of a patch's content key, and kept with a take."""
-        return file_list_digest(self.files)
+        return file_list_digest((*self.files, *(file for each in self.adapters for file in each.files)))
 
 
 def file_list_digest(files: Sequence[ModelFile]) -> str:
@@ -118,24 +124,68 @@ def add(
     """
     check_name(root, name)
     found = read_folder(folder.resolve())
-    model = Model(
-        name=name,
-        folder=str(found.folder),
-        pipeline=found.pipeline,
-        added=datetime.now(UTC).isoformat(timespec="seconds"),
-        licence=licence,
-        licence_accepted=licence_accepted,
-        files=_hashed(found, sha256 or {}, step),
-        component_bytes=found.component_bytes,
-        settings=settings,
-        hub=hub,
+    return _record(
+        root,
+        Model(
+            name=name,
+            folder=str(found.folder),
+            pipeline=found.pipeline,
+            added=_now(),
+            licence=licence,
+            licence_accepted=licence_accepted,
+            files=_hashed(found.folder, found.files, sha256 or {}, step),
+            component_bytes=found.component_bytes,
+            settings=settings,
+            hub=hub,
+        ),
     )
+
+
+def add_adapter(
+    root: Path,
+    file: Path,
+    *,
+    on: Model,
+    name: str,
+    licence: str,
+    licence_accepted: bool,
+    settings: dict[str, str],
+    step: Callable[[int, int], None],
+) -> Model:
+    """Record a file that changes layers of a model; that it fits is checked before (`models.adapter`).
+
+    step: as of `add`. Raises UsageError for a name that is taken or none.
+    """
+    check_name(root, name)
+    file = file.resolve()
+    return _record(
+        root,
+        Model(
+            name=name,
+            folder=str(file.parent),
+            pipeline=on.pipeline,
+            added=_now(),
+            licence=licence,
+            licence_accepted=licence_accepted,
+            files=_hashed(file.parent, (Path(file.name),), {}, step),
+            component_bytes={},
+            settings=settings,
+            on=on.name,
+        ),
+    )
+
+
+def _record(root: Path, model: Model) -> Model:
     try:
         make_folders(root)
-        create_bytes(root / f"{name}.json", msgspec.json.format(msgspec.json.encode(model), indent=1))
+        create_bytes(root / f"{model.name}.json", msgspec.json.format(msgspec.json.encode(model), indent=1))
     except FileExistsError as error:
-        raise _taken(name) from error
+        raise _taken(model.name) from error
     return model
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def check_name(root: Path, name: str) -> None:
@@ -187,8 +237,21 @@ def folders(installed: Sequence[Model]) -> set[Path]:
     return found
 
 
+def check_same(model: Model) -> None:
+    """Read all of it. Raises BadInput if any byte is not as it was when the model was added."""
+    bad = differing(model, step=lambda done, total: None)
+    if bad:
+        raise BadInput(
+            f"A file of '{model.name}' is not the one that was added",
+            remedy=f"Bring it back, or: secondtake models remove {model.name}, and add it again",
+            path=Path(model.folder) / bad[0],
+        )
+
+
 def check_there(model: Model) -> None:
     """Sizes only, as before each job. Raises BadInput if a file is gone or has another size."""
+    for adapter in model.adapters:
+        check_there(adapter)
     for file in model.files:
         path = Path(model.folder) / file.path
         try:
@@ -205,11 +268,13 @@ def check_there(model: Model) -> None:
             )
 
 
-def _hashed(found: ModelFolder, known: Mapping[str, str], step: Callable[[int, int], None]) -> tuple[ModelFile, ...]:
-    sizes = {path: (found.folder / path).stat().st_size for path in found.files}
+def _hashed(
+    folder: Path, paths: Sequence[Path], known: Mapping[str, str], step: Callable[[int, int], None]
+) -> tuple[ModelFile, ...]:
+    sizes = {path: (folder / path).stat().st_size for path in paths}
     total, done, files = sum(sizes.values()), 0, []
     for path, size in sizes.items():
-        digest = known.get(path.as_posix()) or _sha256(found.folder / path, lambda at=done: step(at, total))  # type: ignore[misc]
+        digest = known.get(path.as_posix()) or _sha256(folder / path, lambda at=done: step(at, total))  # type: ignore[misc]
         files.append(ModelFile(path=path.as_posix(), size_bytes=size, sha256=digest))
         done += size
         step(done, total)

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from secondtake.errors import BadInput, BadOutput
-from secondtake_daemon.models.shelf import Model
+from secondtake_daemon.models.shelf import Model, check_there
 from secondtake_daemon.models.weights import check_weights, shapes
 from secondtake_daemon.store.io import disk_errors, make_folders
 
-__all__ = ["delete", "is_joined", "joined_with", "why_none"]
+__all__ = ["delete", "is_joined", "joined_with", "part_shapes", "why_none"]
 
 _FOLDER = "joined"
 _ADAPTER = re.compile(r"lora|\.alpha$|\.(diff|diff_b)$")
@@ -36,7 +36,7 @@ def why_none(file: Path) -> BadInput:
     if any(_ADAPTER.search(name) for name in names):
         kind, remedy = (
             "an adapter, which changes a model and is none",
-            "Join it with its model, and add that as a folder",
+            "Add the model that it was made for, and then this file, with --on the model's name",
         )
     elif any(_MAKERS.search(name) for name in names):
         kind = "weights under the names that their makers gave them"
@@ -78,12 +78,18 @@ def delete(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _part_like(base: Model, wanted: Shapes) -> str | None:
+def part_shapes(base: Model) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Tensors of each part of a model, by name; headers are read. Raises BadInput, also where a file is gone."""
     found: dict[str, dict[str, tuple[int, ...]]] = {}
+    check_there(base)
     for path in (Path(each.path) for each in base.files):
         if path.suffix == _WEIGHTS:
             found.setdefault(path.parts[0], {}).update(shapes(Path(base.folder) / path))
-    return next((part for part, tensors in found.items() if tensors == wanted), None)
+    return found
+
+
+def _part_like(base: Model, wanted: Shapes) -> str | None:
+    return next((part for part, tensors in part_shapes(base).items() if tensors == wanted), None)
 
 
 def _name_of_weights(base: Model, part: str) -> str:

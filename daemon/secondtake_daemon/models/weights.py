@@ -14,9 +14,10 @@ import msgspec
 
 from secondtake.errors import BadInput
 
-__all__ = ["check_weights", "count_parameters", "looks_like_pickle", "shapes"]
+__all__ = ["check_weights", "count_parameters", "looks_like_pickle", "metadata", "shapes"]
 
 _MOST_HEADER_BYTES = 100 << 20
+_METADATA = "__metadata__"
 _PICKLE_HEADS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x1f\x8b", b"ustar")
 _BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U64": 64, "U32": 32,
@@ -77,8 +78,27 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: tensor.shape for name, tensor in tensors.items()}
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """What its header says besides its tensors. Raises BadInput, OSError."""
+    try:
+        return msgspec.json.decode(_fields(path)[0].get(_METADATA, b"{}"), type=dict[str, str])
+    except msgspec.MsgspecError as error:
+        raise _no_weights(path) from error
+
+
 def _header(path: Path) -> tuple[dict[str, _Tensor], int]:
     """The tensors it says it has, and where their bytes begin. Raises BadInput."""
+    fields, begin = _fields(path)
+    try:
+        tensors = {
+            name: msgspec.json.decode(value, type=_Tensor) for name, value in fields.items() if name != _METADATA
+        }
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_weights(path) from error
+    return tensors, begin
+
+
+def _fields(path: Path) -> tuple[dict[str, msgspec.Raw], int]:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
@@ -88,11 +108,9 @@ def _header(path: Path) -> tuple[dict[str, _Tensor], int]:
         raw = file.read(length)
     try:
         fields: dict[str, msgspec.Raw] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        named = {name: value for name, value in fields.items() if name != "__metadata__"}
-        tensors = {name: msgspec.json.decode(value, type=_Tensor) for name, value in named.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _no_weights(path) from error
-    return tensors, 8 + length
+    return fields, 8 + length
 
 
 def _no_weights(path: Path) -> BadInput:

@@ -321,6 +321,12 @@ def _for_client(card: Card) -> EngineCard:
         window_frames=card.window_frames,
         available=not card.why_not,
         why_not=card.why_not,
+        controls=tuple(sorted(card.controls)),
+        whole_frames=card.whole_frames,
+        reads_motion=card.reads_motion,
+        looks=card.looks,
+        needs_words=tuple(sorted(card.needs_words)),
+        needs_painted=tuple(sorted(card.needs_painted)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The cache as a whole: patches and converted movies under one limit, what must stay, and what goes first.
+"""The cache as a whole: patches, movies and pictures of takes under one limit, what must stay, and what goes first.
 
 All that lies here can be made again. Whoever removes something looks first at what running jobs hold (`leases`), what
 the user pinned (`pins`) and which movies published takes name as their plate; of the rest the least recently used goes.
@@ -49,7 +49,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Disk, as `du` counts it."""
     usages: tuple[Usage, ...]
     kept_bytes: int
-    """Of patches and movies that may not go now: held by jobs, pinned, or the plate of a take."""
+    """Of patches, movies and pictures that may not go now: held by jobs, pinned, or the plate of a take."""
     movies_of_takes: int
     """Movies that stay because a take's manifest names their frames as its plate."""
     held_by_jobs: int
@@ -125,7 +125,7 @@ class Cache:
         return [item.path for item in items_of(self._root) if item.kind is Kind.MOVIE and not item.is_part]
 
     def _free(self, items: Iterable[Item]) -> list[Item]:
-        """Patches and movies that may go, the least recently used first."""
+        """Patches, movies and pictures that may go, the least recently used first."""
         kept = self._held()
         kept.update(name for pin in pins(self._root / "pins") for name in pin.names)
         items = [item for item in items if item.kind is not Kind.JOB and not item.is_part]
@@ -138,10 +138,13 @@ class Cache:
         return {name for names in leases(self._root / Kind.JOB.value).values() for name in names}
 
     def _abandoned(self, items: Iterable[Item]) -> list[Item]:
-        """Part files whose writer died, movies that were half removed, and scratch of jobs that never came back."""
+        """Part files whose writer died, movies that were half removed, scratch of jobs that never came back, and
+        pictures of takes that the registry does not know any more."""
         jobs, now_s = leases(self._root / Kind.JOB.value), time.time()
-        most_s = {Kind.PATCH: _PART_S, Kind.MOVIE: 0.0, Kind.JOB: GRACE_S}
-        found = [item for item in items if item.is_part or (item.kind is Kind.JOB and item.path.name not in jobs)]
+        takes = {path.name.partition(".")[0] for path in self._takes.glob("*.json")}
+        owners = {Kind.JOB: jobs, Kind.THUMBNAIL: takes}
+        most_s = {Kind.PATCH: _PART_S, Kind.MOVIE: 0.0, Kind.JOB: GRACE_S, Kind.THUMBNAIL: _PART_S}
+        found = [item for item in items if item.is_part or _owner(item) not in owners.get(item.kind, (_owner(item),))]
         return [item for item in found if now_s - item.used_ns / 1e9 > most_s[item.kind] or _is_writer_dead(item)]
 
     def _named_by_takes(self, items: Iterable[Item]) -> set[str]:
@@ -170,6 +173,11 @@ def _take_folders(registry: Path) -> Iterator[Path]:
     for path in registry.glob("*.json"):
         with suppress(OSError, msgspec.MsgspecError):  # damaged, or a note beside a pointer
             yield Path(msgspec.json.decode(path.read_bytes(), type=_Entry).folder)
+
+
+def _owner(item: Item) -> str:
+    """The job, or the take, that a thing is named after."""
+    return item.path.name if item.kind is Kind.JOB else item.path.name.partition(".")[0]
 
 
 def _is_in(name: str, names: set[str]) -> bool:

@@ -21,13 +21,14 @@ class Kind(str, Enum):
 
     PATCH = "patches"
     MOVIE = "movies"
+    THUMBNAIL = "thumbnails"
     JOB = "jobs"
     REST = "rest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What comes and goes as one: a patch, the frames of a movie, the scratch of a job."""
+    """What comes and goes as one: a patch, the frames of a movie, a picture of a take, the scratch of a job."""
 
     kind: Kind
     name: str
@@ -37,7 +38,7 @@ class Item:
     used_ns: int
     """Time of the last use, since the epoch."""
     is_part: bool = False
-    """True for a patch that is being written, and a movie that is being removed, or whose process died over it."""
+    """True for a file that is being written, and a movie that is being removed, or whose process died over it."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,15 +52,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def items_of(root: Path) -> list[Item]:
-    """All patches, movies and scratch folders of a cache."""
-    return [*_patches(root), *_folders(root, Kind.MOVIE), *_folders(root, Kind.JOB)]
+    """All patches, movies, pictures of takes and scratch folders of a cache."""
+    files = [*_files(root, Kind.PATCH, "??/*"), *_files(root, Kind.THUMBNAIL, "*")]
+    return [*files, *_folders(root, Kind.MOVIE), *_folders(root, Kind.JOB)]
 
 
 def usage_of(root: Path) -> tuple[tuple[Usage, ...], int]:
     """What each kind takes, and the sum, which is what `du` says of the folder."""
     items, total = items_of(root), disk_bytes(root)
     found = []
-    for kind in (Kind.PATCH, Kind.MOVIE, Kind.JOB):
+    for kind in (Kind.PATCH, Kind.MOVIE, Kind.THUMBNAIL, Kind.JOB):
         mine = [item for item in items if item.kind is kind]
         size = disk_bytes(root / kind.value)
         oldest = min((item.used_ns for item in mine), default=None)
@@ -89,12 +91,12 @@ def disk_bytes(root: Path) -> int:
     return total
 
 
-def _patches(root: Path) -> Iterator[Item]:
-    for path in (root / Kind.PATCH.value).glob("??/*"):
+def _files(root: Path, kind: Kind, pattern: str) -> Iterator[Item]:
+    for path in (root / kind.value).glob(pattern):
         with suppress(OSError):
             status = path.lstat()
             yield Item(
-                kind=Kind.PATCH,
+                kind=kind,
                 name=path.relative_to(root).as_posix(),
                 path=path,
                 size_bytes=_allocated(status),

@@ -22,11 +22,14 @@ from .plate import PlateChoice
 from .plates import Plate
 from .preferences import preferences
 from .previz import choose_previz
+from .previz_way import Follow, PrevizWish, Way, followed, found_engine, use_of
+from .previz_way import why_not as previz_why_not
 from .refusal import Refusal
 from .settings import settings_of
-from .studio import studio_environment, studio_ocio
+from .state import live
+from .studio import studio_ocio
 
-__all__ = ["options_of", "prepare_fix", "prepare_previz", "takes_root"]
+__all__ = ["options_of", "prepare_fix", "prepare_previz", "previz_wish", "takes_root", "why_no_previz"]
 
 _DEFAULT_FOLDER = "//takes"
 
@@ -47,22 +50,54 @@ def prepare_fix(context: bpy.types.Context) -> LiveJob:
 
 
 def prepare_previz(context: bpy.types.Context) -> LiveJob:
-    """The job that Previz begins: the scene is rendered with all its passes, and the picture is restyled by them.
+    """The job that Previz begins: the scene is rendered with all its passes, and what is wanted of them is sent.
 
     Raises Refusal, and then nothing was altered.
     """
     scene = plates.scene_of(context)
     settings = settings_of(scene)
-    with studio_environment():
-        previz = choose_previz(scene, beauty=Beauty(settings.beauty))
-    plate = Plate(previz.plate, scene, Target.NODE)
+    wish = previz_wish(settings)
+    engine = found_engine(wish.engine, live.engines)
+    is_new = wish.way is Way.GENERATE
+    previz = choose_previz(scene, beauty=Beauty.NONE if is_new else Beauty(settings.beauty))
+    is_strip = context.area is not None and context.area.type == "SEQUENCE_EDITOR"
+    plate = Plate(previz.plate, scene, Target.STRIP if is_strip else Target.NODE)
     shot = plates.shot_name(plate.choice, settings.shot)
     params = {**_params(scene, settings, plate.choice), **_base_of_plate(plate.choice, shot=shot)}
-    if not any(reference.is_painted for reference in settings.references):
-        params.setdefault("operation", "restyle")
     orders: list[tuple[str, Order | Painting]] = [("previz", previz.order)]
-    _add_matte(context, plate, params, orders)
-    return _job(scene, plate, "", params=params, orders=orders, shot=shot)
+    if wish.way is not Way.CARRY:
+        params["operation"] = wish.way.value
+    if kind := followed(wish, engine):
+        params["control_kind"] = kind
+    if is_new:
+        params.update(size=list(plates.size_of(plate.choice)), fps=scene.render.fps / scene.render.fps_base)
+    elif not (wish.way is Way.RESTYLE and settings.matte == "ALL" and engine is not None and engine.makes_whole_frames):
+        _add_matte(context, plate, params, orders)
+    job = _job(scene, plate, "", params=params, orders=orders, shot=shot)
+    job.previz = use_of(wish, engine)
+    return job
+
+
+def why_no_previz(scene: bpy.types.Scene, settings: Rna) -> str:
+    """Why the button is grey; "" if it is not. Opens nothing."""
+    if scene.camera is None and not any(marker.camera for marker in scene.timeline_markers):
+        return "The scene has no camera"
+    wish = previz_wish(settings)
+    why = previz_why_not(wish, live.engines)
+    return why or ("" if wish.way is Way.GENERATE else mattes.why_no_matte(scene, settings))
+
+
+def previz_wish(settings: Rna) -> PrevizWish:
+    """What the settings say of a previz."""
+    painted = sum(reference.is_painted for reference in settings.references)
+    return PrevizWish(
+        way=Way(settings.previz),
+        engine=settings.engine,
+        follow=Follow(settings.follow),
+        has_words=bool(settings.instruction.strip()),
+        painted=painted,
+        looks=len(settings.references) - painted,
+    )
 
 
 def takes_root(scene: bpy.types.Scene, settings: Rna) -> Path:
@@ -109,8 +144,7 @@ def _add_matte(
 ) -> None:
     scene = plates.scene_of(context)
     settings = settings_of(scene)
-    with studio_environment():
-        matte = mattes.choose_matte(context, scene, settings, plate)
+    matte = mattes.choose_matte(context, scene, settings, plate)
     params.update(_matte(scene, settings, plate.choice, matte))
     if isinstance(matte, Painting):
         orders.append(("matte", matte))

@@ -8,9 +8,11 @@ import bpy
 
 from . import jobs_heard, preferences
 from .compat import Rna
+from .engine import BUILT_IN, Engine
 from .host import Answer, Bridge, Event, Problem, State, read_launcher
+from .option_words import in_panel_words
 from .refusal import Refusal
-from .state import Engine, live
+from .state import live
 from .words import error_line
 
 __all__ = ["VERSION", "ask", "connect", "connection_line", "disconnect", "hear"]
@@ -108,7 +110,13 @@ def _heard_status(answer: Answer) -> None:
             summary=str(card["summary"]),
             operations=tuple(card["operations"]),
             is_available=bool(card["available"]),
-            why_not=str(card["why_not"]),
+            why_not=in_panel_words(str(card["why_not"])),
+            controls=tuple(card.get("controls", ())),
+            reads_motion=bool(card.get("reads_motion", card["name"] == BUILT_IN)),
+            makes_whole_frames=bool(card.get("whole_frames", False)),
+            looks=int(card.get("looks", 0)),
+            needs_words=tuple(card.get("needs_words", ())),
+            needs_painted=tuple(card.get("needs_painted", ())),
         )
         for card in said["engines"]
     )

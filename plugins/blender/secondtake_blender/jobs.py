@@ -13,7 +13,7 @@ from .refusal import Refusal
 from .state import live
 from .words import error_line
 
-__all__ = ["begin", "cancel", "reattach", "recover", "settle", "step", "watch_again"]
+__all__ = ["begin", "cancel", "push_undo", "reattach", "recover", "settle", "step", "watch_again"]
 
 
 def begin(job: LiveJob) -> None:
@@ -99,7 +99,7 @@ def settle(job: LiveJob) -> None:
         record = records.keep(job)
         records.select(record)
         record.label = record.label or record.instruction or record.take
-        _push_undo(f"Second Take: {record.label}")
+        push_undo(f"Second Take: {record.label}")
         if live.line is None:
             live.say(f"Take {job.take} is there", is_problem=False)
         live.finished[job.job] = live.jobs.pop(job.job)
@@ -107,6 +107,8 @@ def settle(job: LiveJob) -> None:
     _put_back(job)
     records.remove(job.job)
     _unmark(job)
+    if job.state != "unknown":  # another daemon may have made a take of it
+        shutil.rmtree(job.work_folder, ignore_errors=True)
     if job.state == "cancelled":
         live.say("Cancelled", is_problem=False)
         del live.jobs[job.job]
@@ -186,7 +188,7 @@ def _unmark(job: LiveJob) -> None:
         marks.unmark(job.place)
 
 
-def _push_undo(message: str) -> None:
+def push_undo(message: str) -> None:
     """One step for a whole take: what a timer alters makes none."""
     if bpy.ops.ed.undo_push.poll():  # type: ignore[call-arg]
         bpy.ops.ed.undo_push(message=message)

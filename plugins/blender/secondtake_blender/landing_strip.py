@@ -26,9 +26,10 @@ _MOST_CHANNELS = 128
 def land_strip(take: Take, choice: PlateChoice, *, plate_uid: str) -> str:
     """Show a take above the plate strip with this UID, in the place of the take shown before; the UID of its strip.
 
-    Raises Refusal if the plate strip is gone, or no channel above it is free.
+    If the plate is a scene's camera, its take goes into that scene's sequence. Raises Refusal if the plate is gone, or
+    no channel above it is free.
     """
-    plate = ours.find_strip(plate_uid)
+    plate = ours.find_strip(plate_uid) or _sequence_of(plate_uid)
     if plate is None:
         raise Refusal(
             "The plate's strip is gone", remedy="Undo its removal, or add the take's files by hand", path=take.folder
@@ -43,7 +44,8 @@ def land_strip(take: Take, choice: PlateChoice, *, plate_uid: str) -> str:
     strip = _require(uid).strip
     _put_in_order(strip, names)
     if shown is None or is_other_length:
-        _set_time(strip, choice, moved=round(compat.content_start(plate.strip) - choice.anchor))
+        moved = round(compat.content_start(plate.strip) - choice.anchor) if plate.strip is not None else 0
+        _set_time(strip, choice, moved=moved)
     strip[ours.PLATE], strip[ours.TAKE] = plate_uid, take.take
     set_colourspace(strip.colorspace_settings, choice.blender_colourspace)
     return uid
@@ -72,6 +74,14 @@ def reject_strip(uid: str) -> None:
     if place.strip.get(ours.ACCEPTED):
         raise Refusal("This take was accepted, so its strip is yours", remedy="Delete the strip if it shall go")
     compat.strips_of(place.holder).remove(place.strip)
+
+
+def _sequence_of(scene_uid: str) -> ours.StripPlace | None:
+    """The place for a take of what a scene's camera sees: no strip is below it."""
+    scenes = ours.find_marked(bpy.data.scenes, ours.UID, scene_uid)
+    if not scenes:
+        return None
+    return ours.StripPlace(scenes[0], scenes[0].sequence_editor or scenes[0].sequence_editor_create(), None)
 
 
 def _require(uid: str) -> ours.StripPlace:
@@ -137,7 +147,8 @@ def _free_channel(plate: ours.StripPlace, choice: PlateChoice) -> int:
         for strip in compat.strips_of(plate.holder)
         if compat.left_handle(strip) <= choice.last and compat.right_handle(strip) > choice.first
     }
-    for channel in range(plate.strip.channel + 1, _MOST_CHANNELS + 1):
+    above = plate.strip.channel if plate.strip is not None else 0
+    for channel in range(above + 1, _MOST_CHANNELS + 1):
         if channel not in taken:
             return channel
     raise Refusal("No channel above the plate is free", remedy="Make room above its strip")

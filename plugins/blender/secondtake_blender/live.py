@@ -17,6 +17,7 @@ from .orders import Order
 from .painting import Painting
 from .place import Place
 from .plate import PlateChoice
+from .previz_way import PrevizUse
 from .take import Take
 from .words import STEP_WORDS, job_words
 
@@ -49,6 +50,8 @@ class LiveJob:
     """Of the bridge's `fix`, as far as they are known."""
     orders: list[tuple[str, Order | Painting]] = field(default_factory=list)
     """What has to be rendered or written first, and what it is."""
+    previz: PrevizUse = field(default_factory=PrevizUse)
+    """If the scene's passes are rendered first: what of them is sent."""
     background: Background | None = None
     chore: Chore[MatteChoice] | None = None
     rendering: str = ""

@@ -91,7 +91,13 @@ def _use_plate(job: LiveJob, path: str) -> None:
 
 
 def _use_previz(job: LiveJob, order: PrevizOrder, folder: Path) -> None:
-    """The exact motion goes with the picture."""
-    name = previz.BEAUTY if order.beauty is Beauty.WORKBENCH else previz.PASSES
-    _use_plate(job, os.fspath(folder / name))
-    job.params["motion"] = os.fspath(folder / previz.PASSES)
+    """The picture is the plate, and the passes go with it, as far as the engine makes use of them."""
+    passes = os.fspath(folder / previz.PASSES)
+    picture = os.fspath(folder / previz.BEAUTY) if order.beauty is Beauty.WORKBENCH else passes
+    job.place = job.place.with_choice(job.place.choice.rendered(picture))
+    if job.previz.has_picture:
+        job.params["plate"] = picture
+    if job.previz.has_motion:
+        job.params["motion"] = passes
+    if job.previz.has_depth:
+        job.params["control"] = passes

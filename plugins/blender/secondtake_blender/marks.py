@@ -28,8 +28,10 @@ def mark_again(place: Place) -> None:
     scene = bpy.data.scenes.get(choice.scene)
     if place.target is Target.CLIP:
         thing = bpy.data.movieclips.get(choice.name)
+    elif choice.kind is PlateKind.CAMERA:
+        thing = scene
     elif place.target is Target.NODE:
-        thing = bpy.data.images.get(choice.name) if choice.kind is not PlateKind.CAMERA else scene
+        thing = bpy.data.images.get(choice.name)
     else:
         strips: Any = compat.all_strips(scene.sequence_editor) if scene is not None and scene.sequence_editor else ()
         thing = next((strip for strip in strips if strip.name == choice.name), None)
@@ -53,4 +55,5 @@ def _things(target: Target, uid: str) -> list[Any]:
             *ours.find_marked(bpy.data.images, ours.UID, uid),
             *ours.find_marked(bpy.data.scenes, ours.UID, uid),
         ]
-    return [place.strip for place in ours.strips_with(ours.UID, uid)]
+    strips = [place.strip for place in ours.strips_with(ours.UID, uid)]
+    return strips or ours.find_marked(bpy.data.scenes, ours.UID, uid)

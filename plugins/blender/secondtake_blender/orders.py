@@ -50,6 +50,8 @@ class Beauty(str, Enum):
 
     SCENE = "scene"
     WORKBENCH = "workbench"
+    NONE = "none"
+    """Nobody looks at it: the passes are enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class PrevizOrder:
     pairs: tuple[Pair, ...]
     beauty: Beauty = Beauty.SCENE
     samples: int = 16
-    """A pixel, where the passes need Cycles and the scene has another engine."""
+    """A pixel, where Cycles renders passes only."""
 
 
 Order = PlateOrder | MatteOrder | PrevizOrder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import bpy
@@ -10,6 +9,8 @@ import bpy
 from . import connection, mattes, plates, surveys, thumbnails
 from .compat import Rna
 from .engines_menu import EnginesMenu
+from .panel_previz import draw_previz
+from .panel_rows import wrapped as _wrapped
 from .refusal import Refusal
 from .settings import settings_of
 from .state import live
@@ -46,7 +47,9 @@ def draw_body(layout: Rna, context: bpy.types.Context) -> None:
             draw(body, context, scene, settings, width)
     _draw_wish(layout, settings)
     _draw_references(layout, settings)
-    _draw_buttons(layout, settings, width)
+    _draw_buttons(layout, settings)
+    if settings.base == "PLATE":
+        draw_previz(layout, scene, settings, width)
     _draw_takes(layout, settings, width)
 
 
@@ -166,7 +169,7 @@ def _draw_references(layout: Rna, settings: Rna) -> None:
         column.operator(f"secondtake.{name}")
 
 
-def _draw_buttons(layout: Rna, settings: Rna, width: int) -> None:
+def _draw_buttons(layout: Rna, settings: Rna) -> None:
     if settings.base != "PLATE":
         row = layout.row()
         what = "Revises" if settings.base == "REVISE" else "Goes on top of"
@@ -175,10 +178,6 @@ def _draw_buttons(layout: Rna, settings: Rna, width: int) -> None:
     row = layout.row()
     row.scale_y = 1.4
     row.operator("secondtake.fix", icon="SHADERFX", text="Revise" if settings.base == "REVISE" else "Fix")
-    if settings.base == "PLATE":
-        row = layout.row(align=True)
-        row.operator("secondtake.previz", icon="SCENE")
-        row.prop(settings, "beauty", text="")
 
 
 def _draw_takes(layout: Rna, settings: Rna, width: int) -> None:
@@ -189,7 +188,12 @@ def _draw_takes(layout: Rna, settings: Rna, width: int) -> None:
     row = body.row()
     row.template_list(TakesList.bl_idname, "", settings, "takes", settings, "take_index", rows=3)
     side = row.column(align=True)
-    for name, icon in (("refresh_takes", "FILE_REFRESH"), ("show_plate", "HIDE_OFF"), ("rename_take", "GREASEPENCIL")):
+    for name, icon in (
+        ("refresh_takes", "FILE_REFRESH"),
+        ("show_plate", "HIDE_OFF"),
+        ("rename_take", "GREASEPENCIL"),
+        ("delete_take", "TRASH"),
+    ):
         side.operator(f"secondtake.{name}", text="", icon=icon)
     body.prop(settings, "are_all_shown")
     grid = body.grid_flow(columns=3, even_columns=True, align=True, row_major=True)
@@ -229,9 +233,3 @@ def _letters(context: bpy.types.Context) -> int:
     region = context.region
     scale = max(context.preferences.system.ui_scale, 0.5)
     return max(int(region.width / scale / _WRAP_PX) - 6, 20) if region is not None else 40
-
-
-def _wrapped(layout: Rna, text: str, width: int, *, icon: str = "NONE") -> None:
-    """One line of words over as many rows as the panel is narrow."""
-    for place, line in enumerate(textwrap.wrap(text, max(width, 12)) or [""]):
-        layout.label(text=line, icon=icon if place == 0 else "BLANK1" if icon != "NONE" else "NONE")

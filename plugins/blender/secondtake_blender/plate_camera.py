@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import bpy
 
 from .colours import rendered_colourspace
@@ -11,6 +9,7 @@ from .orders import PlateOrder, PlateRoute
 from .paths import render_size, require_saved_media
 from .plate import PlateChoice, PlateKind, rendered_numbers
 from .refusal import Refusal
+from .studio import studio_ocio
 
 __all__ = ["choose_camera"]
 
@@ -24,7 +23,7 @@ def choose_camera(scene: bpy.types.Scene) -> PlateChoice:
         raise Refusal("The scene has no frames", remedy="Set its frame range")
     require_saved_media()
     pairs = rendered_numbers(scene.frame_start, scene.frame_end)
-    blender_space, space = rendered_colourspace(os.environ.get("OCIO", ""))
+    blender_space, space = rendered_colourspace(studio_ocio())
     notes = [f"Rendered in the background with {scene.render.engine.replace('_', ' ').title()}, as the scene is set"]
     if scene.render.use_border:
         notes.append("The render border is left out: the whole frame is the plate")

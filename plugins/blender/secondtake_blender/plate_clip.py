@@ -14,6 +14,7 @@ from .paths import absolute_media
 from .plate import PlateChoice, PlateKind
 from .refusal import Refusal
 from .sequence import split_name
+from .studio import studio_ocio
 
 __all__ = ["choose_clip"]
 
@@ -63,8 +64,6 @@ def choose_clip(scene: bpy.types.Scene, clip: Rna | None, *, handles: int = 0) -
         last=last,
         size=(clip.size[0], clip.size[1]) if clip.size[0] > 0 else None,
         blender_colourspace=space,
-        colourspace=colourspace_for_daemon(
-            space, ocio=os.environ.get("OCIO", ""), working_space=compat.working_space()
-        ),
+        colourspace=colourspace_for_daemon(space, ocio=studio_ocio(), working_space=compat.working_space()),
         notes=("The clip shows a proxy; the full picture is sent",) if clip.use_proxy else (),
     )

@@ -15,6 +15,7 @@ from .plate import PlateChoice, PlateKind
 from .plate_camera import choose_camera
 from .refusal import Refusal
 from .sequence import split_name
+from .studio import studio_ocio
 
 __all__ = ["choose_image"]
 
@@ -61,9 +62,7 @@ def choose_image(scene: bpy.types.Scene, image: Rna | None, user: Rna = None) ->
         first=first,
         last=last,
         blender_colourspace=space,
-        colourspace=colourspace_for_daemon(
-            space, ocio=os.environ.get("OCIO", ""), working_space=compat.working_space()
-        ),
+        colourspace=colourspace_for_daemon(space, ocio=studio_ocio(), working_space=compat.working_space()),
         notes=("One image, held over the scene's range",) if kind is PlateKind.IMAGE else (),
     )
 

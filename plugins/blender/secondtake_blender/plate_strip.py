@@ -16,6 +16,7 @@ from .paths import absolute_media, render_size, require_saved_media
 from .plate import Placement, PlateChoice, PlateKind, rendered_numbers
 from .refusal import Refusal
 from .sequence import name_sequence
+from .studio import studio_ocio
 
 __all__ = ["choose_strip", "placement_of"]
 
@@ -134,9 +135,7 @@ def _in_place(
         anchor=compat.content_start(strip),
         size=size,
         blender_colourspace=space,
-        colourspace=colourspace_for_daemon(
-            space, ocio=os.environ.get("OCIO", ""), working_space=compat.working_space()
-        ),
+        colourspace=colourspace_for_daemon(space, ocio=studio_ocio(), working_space=compat.working_space()),
         placement=placement_of(strip),
         notes=_notes(strip),
     )
@@ -145,7 +144,7 @@ def _in_place(
 def _rendered(scene: bpy.types.Scene, strip: Rna, why: str) -> PlateChoice:
     first, last = _shown(strip)
     _require_saved(scene)
-    pairs, space = rendered_numbers(first, last), rendered_colourspace(os.environ.get("OCIO", ""))
+    pairs, space = rendered_numbers(first, last), rendered_colourspace(studio_ocio())
     return PlateChoice(
         kind=PlateKind.RENDERED,
         name=strip.name,

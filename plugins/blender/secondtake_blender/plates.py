@@ -21,7 +21,6 @@ from .plate_strip import choose_strip
 from .refusal import Refusal
 from .sequence import numbered
 from .settings import settings_of
-from .studio import studio_environment
 
 __all__ = ["Plate", "choose", "forget_glance", "glance", "scene_of", "shot_name", "size_of"]
 
@@ -48,11 +47,6 @@ def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
 
 def choose(context: bpy.types.Context) -> Plate:
     """The plate that the open editor means. Reads Blender only. Raises Refusal."""
-    with studio_environment():
-        return _choose(context)
-
-
-def _choose(context: bpy.types.Context) -> Plate:
     scene = scene_of(context)
     settings = settings_of(scene)
     editor = _editor(context) if settings.source == "AUTO" else ""
@@ -99,6 +93,7 @@ def size_of(choice: PlateChoice) -> tuple[int, int]:
     path = numbered(choice.path, choice.pairs[0].number)
     size = image_size(Path(path))
     if size is None:
+        choice.require_media()
         raise Refusal(
             "The plate's size cannot be told from its file", remedy="Check that the file is there and whole", path=path
         )

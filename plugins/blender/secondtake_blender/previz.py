@@ -10,6 +10,7 @@ import bpy
 from .orders import Beauty, PrevizOrder
 from .plate import PlateChoice
 from .plate_camera import choose_camera
+from .refusal import Refusal
 
 __all__ = ["BEAUTY", "CAMERA", "PASSES", "PrevizChoice", "choose_previz"]
 
@@ -38,9 +39,9 @@ class PrevizChoice:
 
     def words(self) -> tuple[tuple[str, str], ...]:
         """Label and text of each line that a panel shows."""
-        engine = "Workbench" if self.order.beauty is Beauty.WORKBENCH else "the scene's engine"
-        passes = ("Passes", f"picture ({engine}), depth, normals, motion vectors, Cryptomatte, camera")
-        return (*self.plate.words(), passes)
+        picture = {Beauty.SCENE: "picture (the scene's engine), ", Beauty.WORKBENCH: "picture (Workbench), "}
+        text = f"{picture.get(self.order.beauty, '')}depth, normals, motion vectors, Cryptomatte, camera"
+        return (*self.plate.words(), ("Passes", text))
 
 
 def choose_previz(scene: bpy.types.Scene, *, beauty: Beauty = Beauty.SCENE, samples: int = 16) -> PrevizChoice:
@@ -52,5 +53,7 @@ def choose_previz(scene: bpy.types.Scene, *, beauty: Beauty = Beauty.SCENE, samp
     notes = plate.notes[1:]
     if scene.render.use_motion_blur:
         notes = (*notes, "Motion blur is left out: with it there are no motion vectors")
+    if beauty is Beauty.NONE and scene.render.pixel_aspect_x != scene.render.pixel_aspect_y:
+        raise Refusal("New frames have square pixels, the scene has not", remedy="Set its pixel aspect to 1:1")
     order = PrevizOrder(scene=scene.name, pairs=plate.pairs, beauty=beauty, samples=samples)
     return PrevizChoice(plate=replace(plate, notes=notes), order=order)

@@ -52,6 +52,8 @@ def unregister() -> None:
     for job in live.jobs.values():
         if job.is_being_made:
             making.stop(job)
+    for chore in live.chores:
+        chore.join()
     _forget_session()
     thumbnails.clear()
     settings.remove_properties()

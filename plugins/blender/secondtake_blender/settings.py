@@ -37,8 +37,6 @@ OPERATIONS = (
     ("replace", "Replace", "Put something else there"),
     ("modify", "Modify", "Change what is there"),
     ("restyle", "Restyle", "Give it another look"),
-    ("extend", "Extend", "Go on with the picture"),
-    ("generate", "Generate", "Make it new"),
 )
 MATTES = (
     ("BOX", "Box", "A box drawn in the preview"),
@@ -55,6 +53,19 @@ BASES = (
     ("PLATE", "Plate", "Make a take of the plate"),
     ("ON", "On Top", "Make an edit on top of a take"),
     ("REVISE", "Revise", "Say a take's own edit again, with more words"),
+)
+
+
+WAYS = (
+    ("carry", "Carry", "Carry a painted frame through the camera's move, by the scene's exact motion"),
+    ("restyle", "Restyle", "Give the rendered picture another look, along the scene's depth"),
+    ("generate", "Generate", "Make a new shot along the scene's depth, without its picture"),
+)
+FOLLOWS = (
+    ("auto", "As Needed", "Depth, if the engine can follow it"),
+    ("depth", "Depth", "Distances from the camera, from the scene itself"),
+    ("scribble", "Lines", "Lines of the rendered picture"),
+    ("grey", "Brightness", "Brightness of the rendered picture, without its colours"),
 )
 
 
@@ -155,6 +166,8 @@ class Settings(bpy.types.PropertyGroup):
     takes: CollectionProperty(type=Record)
     take_index: IntProperty(name="Take")
     are_all_shown: BoolProperty(name="All Plates", description="List the takes of all plates of the scene")
+    previz: EnumProperty(name="Previz", description="What is made of the scene", items=WAYS)
+    follow: EnumProperty(name="Follow", description="What of the scene the new picture follows", items=FOLLOWS)
     beauty: EnumProperty(
         name="Picture",
         description="What makes the picture of a previz",

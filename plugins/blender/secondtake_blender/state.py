@@ -10,21 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .chores import Chore
+from .engine import Engine
 from .host import Answer, Bridge
 from .live import LiveJob
 
-__all__ = ["Engine", "Line", "SessionState", "live"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """An engine's card, as far as a panel shows it."""
-
-    name: str
-    summary: str
-    operations: tuple[str, ...]
-    is_available: bool
-    why_not: str
+__all__ = ["Line", "SessionState", "live"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +45,8 @@ class SessionState:
     """Jobs of this session and .blend whose takes are there."""
     later: deque[Callable[[], None]] = field(default_factory=deque)
     """Work for the next ticks of the pump, one piece at a time."""
+    chores: list[Chore[None]] = field(default_factory=list)
+    """Work in threads that nobody waits for."""
     takes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the daemon's store says of each take."""
     surveys: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)

@@ -7,10 +7,8 @@ Python module does not). Taken for the studio's, it would go to a daemon that ma
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-__all__ = ["studio_environment", "studio_ocio"]
+__all__ = ["studio_ocio"]
 
 _BLENDERS_OWN = "/datafiles/colormanagement/config.ocio"
 _NAME = "OCIO"
@@ -20,17 +18,3 @@ def studio_ocio() -> str:
     """The configuration that was set for this Blender; "" if it uses its own."""
     value = os.environ.get(_NAME, "")
     return "" if value.replace("\\", "/").endswith(_BLENDERS_OWN) else value
-
-
-@contextmanager
-def studio_environment() -> Iterator[None]:
-    """Within this, $OCIO is the studio's or is not there."""
-    before = os.environ.get(_NAME)
-    if before is None or studio_ocio():
-        yield
-        return
-    del os.environ[_NAME]
-    try:
-        yield
-    finally:
-        os.environ[_NAME] = before

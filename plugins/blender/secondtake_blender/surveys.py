@@ -7,6 +7,7 @@ from typing import Any
 
 from . import connection
 from .host import Answer, State
+from .option_words import in_panel_words
 from .plate import PlateChoice
 from .state import live
 from .studio import studio_ocio
@@ -73,7 +74,7 @@ def _heard(key: str, answer: Answer) -> None:
     wrong = error_line(answer.error) if answer.error is not None else ""
     said = answer.result or {}
     live.surveys.clear()
-    live.surveys[key] = (tuple(map(str, said.get("odd", ()))), wrong)
+    live.surveys[key] = (tuple(in_panel_words(str(odd)) for odd in said.get("odd", ())), wrong)
 
 
 def _key(choice: PlateChoice) -> str:

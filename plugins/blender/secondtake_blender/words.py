@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .option_words import in_panel_words
 from .refusal import Refusal
 
 __all__ = ["STEP_WORDS", "error_line", "job_words", "one_line", "time_left"]
@@ -24,11 +25,18 @@ def one_line(text: str) -> str:
 
 
 def error_line(problem: Exception) -> str:
-    """What is wrong and what to do, as one line."""
-    text = str(problem)
-    if not isinstance(problem, Refusal) and getattr(problem, "remedy", None) == "" and not getattr(problem, "path", ""):
-        text = str(getattr(problem, "message", text))
-    return one_line(text)
+    """What is wrong and what to do, as one line in the panel's words."""
+    if isinstance(problem, Refusal):
+        return one_line(str(problem))
+    message = getattr(problem, "message", None)
+    if message is None:
+        return one_line(in_panel_words(str(problem)))
+    # The daemon's, as host.py hands it on. Its path may hold anything, and stays as it is.
+    said = [in_panel_words(text) for text in (message, getattr(problem, "remedy", "")) if text]
+    path = getattr(problem, "path", "")
+    if len(said) > 1 or path:
+        said = [text if text.endswith((".", "?", "!")) else f"{text}." for text in said]
+    return one_line(" ".join([*said, path]))
 
 
 def time_left(seconds: float | None) -> str:
@@ -43,10 +51,11 @@ def time_left(seconds: float | None) -> str:
 def job_words(job: Mapping[str, Any]) -> str:
     """How a job is, from the bridge's own fields: what it does, at which frame, how far."""
     if job["state"] != "running":
-        return str(job["waits"] or job["words"]).capitalize()
-    said = [_PHASES.get(str(job["phase"]), str(job["phase"]).capitalize() or "Starting")]
+        said = str(job["waits"] or job["words"])
+        return said[:1].upper() + said[1:]
+    doing = [_PHASES.get(str(job["phase"]), str(job["phase"]).capitalize() or "Starting")]
     if job["frame"] is not None:
-        said.append(f"frame {job['frame']}")
+        doing.append(f"frame {job['frame']}")
     if job["total"]:
-        said.append(f"{job['done']} of {job['total']}")
-    return ", ".join(filter(None, (*said, time_left(job["eta_s"]))))
+        doing.append(f"{job['done']} of {job['total']}")
+    return ", ".join(filter(None, (*doing, time_left(job["eta_s"]))))

@@ -50,7 +50,7 @@ def render_matte(order: MatteOrder, folder: Path, writer: Writer) -> None:
 def _render_strip(order: MatteOrder, folder: Path, writer: Writer) -> None:
     scene = find_scene(order.scene)
     plain_output(scene)
-    write_exr(scene, mode="RGB")
+    write_exr(scene, mode="RGB", is_colour=False)
     strip = show_only(scene, order.names[0])
     linear_sequence(scene)
     for each in compat.all_strips(scene.sequence_editor):

@@ -31,6 +31,8 @@ def render_previz(order: PrevizOrder, folder: Path, writer: Writer) -> None:
     render.use_sequencer = render.use_compositing = render.use_motion_blur = False
     if render.engine not in ("CYCLES", compat.eevee()):
         _use_cycles(scene, order.samples)
+    elif render.engine == "CYCLES" and order.beauty is not Beauty.SCENE:
+        _sample_less(scene, order.samples)
     _switch_passes_on(scene)
     engine, cameras = render.engine, {}
     for frame, number in order.pairs:
@@ -47,11 +49,18 @@ def render_previz(order: PrevizOrder, folder: Path, writer: Writer) -> None:
 
 
 def _use_cycles(scene: bpy.types.Scene, samples: int) -> None:
-    """Workbench and others have no vectors. Few samples: passes need no light."""
+    """Workbench and others have no vectors."""
     render: Rna = scene.render
     render.engine = "CYCLES"
     cycles: Rna = scene.cycles
     cycles.device, cycles.samples = "CPU", samples
+    cycles.use_adaptive_sampling = cycles.use_denoising = False
+
+
+def _sample_less(scene: bpy.types.Scene, samples: int) -> None:
+    """Nobody looks at the light: passes need few samples."""
+    cycles: Rna = scene.cycles
+    cycles.samples = min(cycles.samples, samples)
     cycles.use_adaptive_sampling = cycles.use_denoising = False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from . import compat
 from .colours import LINEAR
 from .compat import Rna
 from .refusal import Refusal
+from .studio import studio_ocio
 
 __all__ = ["find_scene", "plain_output", "quiet_compositors", "render_still", "write_exr"]
 
@@ -48,8 +48,8 @@ def plain_output(scene: bpy.types.Scene) -> None:
         view.view_transform = "Standard"
 
 
-def write_exr(scene: bpy.types.Scene, *, mode: str, multilayer: bool = False) -> None:
-    """Float EXR, losslessly packed."""
+def write_exr(scene: bpy.types.Scene, *, mode: str, multilayer: bool = False, is_colour: bool = True) -> None:
+    """Float EXR, losslessly packed; colour in linear Rec.709, coverage as the numbers that it is."""
     settings: Rna = scene.render.image_settings
     if hasattr(settings, "media_type"):
         settings.media_type = "MULTI_LAYER_IMAGE" if multilayer else "IMAGE"
@@ -57,9 +57,11 @@ def write_exr(scene: bpy.types.Scene, *, mode: str, multilayer: bool = False) ->
     if not multilayer:
         settings.color_mode = mode
     settings.color_depth, settings.exr_codec = "32", "ZIP"
-    if hasattr(settings, "linear_colorspace_settings") and not os.environ.get("OCIO"):
-        settings.color_management = "OVERRIDE"
-        settings.linear_colorspace_settings.name = LINEAR
+    if hasattr(settings, "linear_colorspace_settings"):
+        is_working_space = studio_ocio() or not is_colour
+        settings.color_management = "FOLLOW_SCENE" if is_working_space else "OVERRIDE"
+        if not is_working_space:
+            settings.linear_colorspace_settings.name = LINEAR
 
 
 def render_still(scene: bpy.types.Scene, frame: int, path: Path) -> None:

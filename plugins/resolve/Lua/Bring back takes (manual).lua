@@ -37,14 +37,18 @@ clips[1]:SetClipProperty("Alpha mode", "None")
 if tonumber(clips[1]:GetClipProperty("FPS")) ~= tonumber(fps) then
   stop("Resolve did not set the frame rate; the take is in the bin Second Take")
 end
+if clips[1]:GetClipProperty("Alpha mode") ~= "None" then
+  stop("Resolve did not set the alpha mode to None; the take is in the bin Second Take")
+end
 
 timeline:AddTrack("video")
 local track = timeline:GetTrackCount("video")
 timeline:SetTrackName("video", track, "FIX")
 local placed = pool:AppendToTimeline({
   { mediaPoolItem = clips[1], trackIndex = track, recordFrame = item:GetStart(), mediaType = 1 },
-})
-if not placed or not placed[1] or placed[1]:GetStart() ~= item:GetStart() or placed[1]:GetEnd() ~= item:GetEnd() then
+}) or {}
+if not placed[1] or placed[1]:GetStart() ~= item:GetStart() or placed[1]:GetEnd() ~= item:GetEnd() then
+  if not (timeline:GetItemListInTrack("video", track) or {})[1] then timeline:DeleteTrack("video", track) end
   stop("Resolve did not place the take; drag it from the bin Second Take")
 end
 placed[1]:SetClipColor("Violet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .calls import Host, sure
-from .flow_accept import OurItem, choose_item, plan_accept, removes_track
+from .flow_accept import OurItem, choose_item, removes_track, require_target
 from .kept_state import Kept, kept_state, put_back
 from .refusal import Refusal
 from .tags import Tag
@@ -21,20 +21,20 @@ def accept_take(host: Host, ours: OurItem) -> tuple[str, ...]:
 
     The clip's other takes stay, so the artist can go back. Raises Refusal; then all is as it was.
     """
-    plan = plan_accept(ours, host.find(ours.tag.target))
+    target = require_target(ours, host.find(ours.tag.target))
     with kept_state(host) as kept:
         host.open_page("edit")
         pool_id = ours.media
-        selected = host.selected_take(plan.target.id)
+        selected = host.selected_take(target.id)
         try:
-            number = host.add_take(plan.target.id, pool_id)
-            host.select_take(plan.target.id, number)
-            _require_shown(host, plan.target.id, pool_id)
+            number = host.add_take(target.id, pool_id)
+            host.select_take(target.id, number)
+            _require_shown(host, target.id, pool_id)
             _remove_item(host, kept, ours)
         except BaseException:
             if selected:
-                put_back(kept, "the take that was selected", lambda: host.select_take(plan.target.id, selected))
-            put_back(kept, "the clip's takes", lambda: host.delete_take(plan.target.id, pool_id))
+                put_back(kept, "the take that was selected", lambda: host.select_take(target.id, selected))
+            put_back(kept, "the clip's takes", lambda: host.delete_take(target.id, pool_id))
             raise
     return tuple(kept.lost)
 
@@ -49,9 +49,9 @@ def reject(host: Host, ours: OurItem) -> tuple[str, ...]:
 
 
 def withdraw_take(host: Host, item_id: str) -> tuple[str, ...]:
-    """Show the clip's first take again and remove ours. Raises Refusal if it has none of ours."""
-    ours = dict(host.our_pool_clips())
-    pool_id = next((each for each in host.takes(item_id) if each in ours), "")
+    """Show the clip's first take again and remove ours, the one that shows. Raises Refusal if it has none of ours."""
+    ours, shown = dict(host.our_pool_clips()), host.media_id(item_id)
+    pool_id = next((each for each in (shown, *host.takes(item_id)) if each in ours), "")
     if not pool_id:
         raise Refusal("The clip has no take of Second Take", remedy="Park on one that has")
     with kept_state(host) as kept:

@@ -12,8 +12,8 @@ from .accepting import accept_take, reject, under_playhead, withdraw_take
 from .calls import Host
 from .clip import Route, Shot
 from .face import Face
-from .fixing import Making, send_fix
-from .flow_fix import Wish
+from .fixing import Making, name_of, send_fix
+from .flow_fix import Wish, require_saved, source_survey
 from .form import make_form, read_form
 from .kept_state import kept_state
 from .landing import land, result_of
@@ -43,10 +43,11 @@ class App:
         """Fix the clip under the playhead. Raises Refusal."""
         with only_one(self.workplace.lock_file(self.host.project_id())):
             shot = read_shot(self.host)
+            require_saved(shot)
             engines = self._engines()
-            form = make_form(
-                shot, tracks=self.host.tracks_over(shot.clip), engines=engines, last=self.workplace.last_form()
-            )
+            odd = self._odd(shot)
+            tracks, last = self.host.tracks_over(shot.clip), self.workplace.last_form()
+            form = make_form(shot, odd=odd, tracks=tracks, engines=engines, last=last)
             values = self.face.ask(form)
             if values is None:
                 return
@@ -57,17 +58,22 @@ class App:
                 self.face.tell(["Cancelled. Nothing was sent"])
                 return
             lines = self._finish(self.talk.watch(sent.tag.job), sent)
-        self.face.tell([*lines, *notes])
+        self.face.tell([*lines, *(note for note in notes if note not in odd)])
 
     def bring_back(self) -> None:
         """Bring back whatever is done. Raises Refusal."""
         waiting = self.workplace.waiting(self.host.project_id())
         if not waiting:
             raise Refusal("Nothing from this project waits to be brought back", remedy="Fix a shot first")
-        lines = []
-        for sent in waiting:
-            self.face.progress(f"Looking at {sent.tag.shot}", 0.0)
-            job = self.talk.look(sent.tag.job)
+        lines: list[str] = []
+        for at, sent in enumerate(waiting):
+            try:
+                if not self.face.progress(f"Looking at {sent.tag.shot}", at / len(waiting)):
+                    raise Cancelled
+                job = self.talk.look(sent.tag.job)
+            except Cancelled:
+                lines.append("Cancelled; the rest can be brought back later")
+                break
             if job["state"] in ("queued", "running"):
                 lines.append(f"{sent.tag.shot}: {job.get('words', job['state'])}")
                 continue
@@ -147,6 +153,16 @@ class App:
         said = self.talk.ask("start", timeout_s=_START_S)
         return [str(card["name"]) for card in said.get("engines", ()) if card.get("available")]
 
+    def _odd(self, shot: Shot) -> tuple[str, ...]:
+        """What is odd about the source's files, or why the daemon cannot read them, before anything is filled in."""
+        survey = source_survey(shot)
+        if not survey:
+            return ()
+        try:
+            return tuple(self.talk.ask("survey", timeout_s=_ASK_S, **survey).get("odd", ()))
+        except Refusal as refusal:
+            return (str(refusal),)
+
     def _withdraw(self) -> bool:
         """Offer to take our take of the clip under the playhead away again; False if there is none."""
         clip = read_shot(self.host).clip
@@ -176,8 +192,8 @@ class App:
     def _takes_words(self) -> list[str]:
         """The takes of the shot under the playhead, as far as they are known."""
         with suppress(Refusal):
-            ours = under_playhead(self.host)
-            takes = self.talk.ask("takes", timeout_s=_ASK_S, shot=ours.tag.shot)["takes"]
+            name = name_of(self.host, self.host.shot().clip)
+            takes = self.talk.ask("takes", timeout_s=_ASK_S, shot=name)["takes"]
             return [_take_words(take) for take in takes]
         return []
 

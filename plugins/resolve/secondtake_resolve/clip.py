@@ -67,8 +67,6 @@ class Media:
     pixel_aspect: str = "Square"
     field_order: str = "Progressive"
     kind: str = "Video"
-    start: int | None = None
-    """What Resolve calls its first frame."""
     colour: Mapping[str, str] = field(default_factory=dict)
     """The properties that say how its colour is read."""
 

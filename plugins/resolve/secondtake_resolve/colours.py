@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["CLIP_PROPERTIES", "PROJECT_SETTINGS", "colour_words", "render_colourspace", "source_colourspace"]
+__all__ = [
+    "CLIP_PROPERTIES", "PROJECT_SETTINGS", "colour_words", "render_colourspace", "render_properties",
+    "source_colourspace",
+]  # fmt: skip
 
 CLIP_PROPERTIES = ("Input Color Space", "Input Gamma", "IDT", "Data Level", "PAR")
 """Of a pool item: how its picture is read. A take gets its plate's."""
@@ -19,6 +22,7 @@ PROJECT_SETTINGS = (
 """Of a project; read, never written."""
 
 _UNMANAGED = "davinciYRGB"
+_ACES = ("acescc", "acescct")
 _NAMES = {
     "ACES (AP0)": "ACES2065-1",
     "ACEScg": "ACEScg",
@@ -42,13 +46,28 @@ def source_colourspace(clip_colour: Mapping[str, str], *, asked: str) -> str:
 
 
 def render_colourspace(project_colour: Mapping[str, str], *, asked: str) -> str:
-    """The space of rendered frames: what the artist said, else the project's output; "" if the project names none."""
-    if asked or project_colour.get("colorScienceMode", _UNMANAGED) == _UNMANAGED:
-        return asked
+    """The space of rendered frames: what the artist said, else the project's output; "" if the project names none.
+
+    An ACES project names an output transform, which is no colour space.
+    """
+    return asked or _NAMES.get(" ".join(_output(project_colour)), "")
+
+
+def render_properties(project_colour: Mapping[str, str]) -> dict[str, str]:
+    """How a clip of rendered frames must be read, so that it shows what was rendered: as the project's own output."""
+    if project_colour.get("colorScienceMode", _UNMANAGED) in _ACES:
+        transform = project_colour.get("colorAcesODT", "")
+        return {"IDT": transform} if transform else {}
+    return dict(zip(("Input Color Space", "Input Gamma"), _output(project_colour)))
+
+
+def _output(project_colour: Mapping[str, str]) -> tuple[str, ...]:
+    """Colour space and, where the project parts them, gamma, in which a managed project renders; none for others."""
     named = project_colour.get("colorSpaceOutput", "")
-    gamma = project_colour.get("colorSpaceOutputGamma", "")
+    if project_colour.get("colorScienceMode", _UNMANAGED) in (_UNMANAGED, *_ACES) or not named:
+        return ()
     is_split = project_colour.get("separateColorSpaceAndGamma", "0") == "1"
-    return _NAMES.get(f"{named} {gamma}" if is_split else named, "")
+    return (named, project_colour.get("colorSpaceOutputGamma", "")) if is_split else (named,)
 
 
 def colour_words(project_colour: Mapping[str, str], clip_colour: Mapping[str, str]) -> str:

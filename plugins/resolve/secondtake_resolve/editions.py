@@ -15,7 +15,6 @@ __all__ = ["Edition", "detect"]
 _OLDEST = (18, 5)
 _NO_PANEL_SINCE = (19, 1)
 _NO_PYTHON_SINCE = (21, 1)
-_MARKS_SINCE = (20, 0)
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class Edition:
     def has_panel(self) -> bool:
         """Whether UIManager may be used; elsewhere it opens a box that says it may not."""
         return self.is_studio or self.version[:2] < _NO_PANEL_SINCE
-
-    @property
-    def keeps_marks(self) -> bool:
-        """Whether a timeline's in and out marks can be read, and so put back."""
-        return self.version[:2] >= _MARKS_SINCE
 
     @property
     def name(self) -> str:

@@ -53,7 +53,8 @@ class TextFace:
             return False
         if words != self._words:
             self._words = words
-            self._write(f"# {words} ({share:.0%})\n# Delete this file to cancel.\n")
+            done = f" ({share:.0%})" if share else ""
+            self._write(f"# {words}{done}\n# Delete this file to cancel.\n")
         if is_new:
             self._show(self._path)
         return True

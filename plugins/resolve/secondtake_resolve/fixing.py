@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .calls import Host
-from .clip import Route, Shot
-from .flow_fix import FixPlan, MatteKind, Wish, plan_fix
+from .clip import Clip, Route, Shot
+from .flow_fix import FixPlan, MatteKind, Wish, plan_fix, shot_name
 from .kept_state import Kept, kept_state
 from .masks import keyed_shapes
-from .refusal import Refusal
+from .refusal import Cancelled, Refusal
 from .render_state import RenderJob
 from .rendering import Clock, Progress, render_range
 from .tags import Tag
 from .talk import Talk
 from .workplace import Sent, Workplace
 
-__all__ = ["Making", "send_fix"]
+__all__ = ["Making", "name_of", "send_fix"]
 
 _ASK_S, _FIX_S = 60.0, 120.0
 
@@ -36,6 +37,11 @@ class Making:
     progress: Progress
     clock: Clock = field(default_factory=Clock)
 
+    def read(self, frame: int, count: int) -> None:
+        """Told of each frame of which masks are read. Raises Cancelled."""
+        if not self.progress(f"Reading masks, frame {frame + 1} of {count}", frame / count):
+            raise Cancelled
+
 
 def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent, tuple[str, ...]]:
     """Make and send it; what was sent, and what is odd about it.
@@ -43,7 +49,7 @@ def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent,
     The artist may have gone on since `shot` was read; it is the shot that counts. Raises Refusal or Cancelled; then
     Resolve is as it was, and nothing is left on the disk.
     """
-    plan = plan_fix(shot, wish)
+    plan = replace(plan_fix(shot, wish), name=name_of(making.host, shot.clip))
     folder = making.workplace.job_folder(project=shot.project_name, shot=plan.name, job=job)
     sent = Sent(
         tag=Tag(shot=plan.name, take="", job=job, route=plan.route, target=shot.clip_id),
@@ -52,7 +58,7 @@ def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent,
         frames=plan.frames,
         rate=shot.timeline.rate,
         instruction=wish.instruction,
-        colour=dict(shot.clip.media.colour) if shot.clip.media else {},
+        read_as=plan.read_as,
     )
     is_sent = False
     try:
@@ -68,6 +74,12 @@ def send_fix(making: Making, shot: Shot, wish: Wish, *, job: str) -> tuple[Sent,
         if not is_sent:
             shutil.rmtree(folder, ignore_errors=True)
     return sent, (*plan.notes, *seen.get("odd", ()), *kept.lost)
+
+
+def name_of(host: Host, clip: Clip) -> str:
+    """What a shot is called: if it shows a take of ours by now, as it was when that was sent. Raises Refusal."""
+    tag = dict(host.our_pool_clips()).get(clip.media.id) if clip.media else None
+    return tag.shot if tag else shot_name(clip)
 
 
 def _make(making: Making, shot: Shot, plan: FixPlan, wish: Wish, folder: Path) -> tuple[Json, Kept]:
@@ -102,17 +114,17 @@ def _make_inside(making: Making, shot: Shot, plan: FixPlan, wish: Wish, folder: 
         raise Refusal("The timeline is gone from the project", remedy="Open another, and fix its clip")
     if plan.matte.kind == MatteKind.MASKS:
         host.open_page("fusion")
-        masks = host.masks(shot.clip.id, plan.matte.masks, count=count)
+        masks = host.masks(shot.clip.id, plan.matte.masks, count=count, tick=making.read)
         params["shapes"] = keyed_shapes(masks, first=plan.frames.start, size_px=plan.size_px)
     if plan.matte.kind == MatteKind.TRACK:
-        params["matte"] = _rendered(making, shot, plan, folder, kept, name="matte", solo=plan.matte.track)
+        params["matte"] = _rendered(making, shot, plan, folder, kept, name="matte", tracks={plan.matte.track})
     if plan.route is Route.RENDER:
-        solo = shot.clip.track if wish.is_solo else None
-        params["plate"] = _rendered(making, shot, plan, folder, kept, name="plate", solo=solo)
+        tracks = {shot.clip.track} if wish.is_solo else host.tracks_on() - {plan.matte.track}
+        params["plate"] = _rendered(making, shot, plan, folder, kept, name="plate", tracks=tracks)
 
 
 def _rendered(
-    making: Making, shot: Shot, plan: FixPlan, folder: Path, kept: Kept, *, name: str, solo: int | None
+    making: Making, shot: Shot, plan: FixPlan, folder: Path, kept: Kept, *, name: str, tracks: Collection[int]
 ) -> str:
     """Render what shows over the plate's frames, numbered as the plate is; the pattern of the files."""
     before, after = plan.handles
@@ -127,7 +139,7 @@ def _rendered(
         ),
         numbers=plan.frames.grown(before=before, after=after),
         ours=str(making.workplace.folder),
-        solo=solo,
+        tracks=tracks,
         progress=making.progress,
         clock=making.clock,
     )

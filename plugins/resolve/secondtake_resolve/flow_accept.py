@@ -11,15 +11,7 @@ from .ranges import AbsoluteFrame, Range
 from .refusal import Refusal
 from .tags import Tag
 
-__all__ = ["Acceptance", "How", "OurItem", "choose_item", "plan_accept", "removes_track"]
-
-
-class How:
-    """What becomes of a take on the timeline."""
-
-    TAKE = "take"
-    ABOVE = "above"
-    REJECT = "reject"
+__all__ = ["OurItem", "choose_item", "removes_track", "require_target"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +26,6 @@ class OurItem:
     tag: Tag
 
 
-@dataclass(frozen=True)
-class Acceptance:
-    """A take that becomes a Resolve take of a clip."""
-
-    target: Clip
-    ours: OurItem
-
-
 def choose_item(found: Sequence[OurItem], *, playhead: AbsoluteFrame | None) -> OurItem:
     """Ours under the playhead, the topmost; else the only one there is. Raises Refusal."""
     here = [each for each in found if playhead is not None and playhead in each.record]
@@ -54,8 +38,8 @@ def choose_item(found: Sequence[OurItem], *, playhead: AbsoluteFrame | None) -> 
     raise Refusal("There is no fix on this timeline", remedy="Bring back results first")
 
 
-def plan_accept(ours: OurItem, target: Clip | None) -> Acceptance:
-    """The take under the grade of the clip it was made for. Raises Refusal if it cannot go there."""
+def require_target(ours: OurItem, target: Clip | None) -> Clip:
+    """The clip that a take was made for, if it can go there, under its grade. Raises Refusal."""
     keep = "Keep it on its track above"
     if ours.tag.route is Route.RENDER:
         raise Refusal("The fix has the grade in it, and would be graded twice as a take", remedy=keep)
@@ -63,7 +47,7 @@ def plan_accept(ours: OurItem, target: Clip | None) -> Acceptance:
         raise Refusal("The clip that was fixed is gone from the timeline", remedy=keep)
     if target.record.count != ours.record.count or target.before != ours.tag.target.offset:
         raise Refusal("The clip was trimmed since it was sent", remedy=f"{keep}, or fix it again")
-    return Acceptance(target=target, ours=ours)
+    return target
 
 
 def removes_track(ours: OurItem, tracks: Sequence[Track]) -> bool:

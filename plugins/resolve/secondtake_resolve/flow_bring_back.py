@@ -74,9 +74,10 @@ class Spot:
 
 
 def plan_landing(
-    result: Result, *, shot: str, frames: Range[SourceFrame], rate: str, colour: Mapping[str, str], route: Route
+    result: Result, *, shot: str, frames: Range[SourceFrame], rate: str, read_as: Mapping[str, str]
 ) -> Landing:
     """How to import a take. frames: those that the clip shows; handles stay on disk. rate: as Resolve writes it.
+    read_as: see `FixPlan`.
 
     Raises Refusal if the take lacks a frame.
     """
@@ -87,7 +88,6 @@ def plan_landing(
             remedy="Verify it, and fix the shot again",
             path=result.folder,
         )
-    read_as = dict(colour) if route is Route.SOURCE else {}
     return Landing(
         bins=(BIN, shot),
         pattern=f"{result.folder.rstrip('/')}/{printf_pattern(result.pattern)}",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .clip import Clip, Media, Route, Shot, Speed
-from .colours import colour_words, render_colourspace, source_colourspace
+from .colours import colour_words, render_colourspace, render_properties, source_colourspace
 from .ranges import AbsoluteFrame, Range, SourceFrame, handles_within, source_range
 from .refusal import Refusal
 from .sequence import kind_of, parse_sequence, safe_name
 
-__all__ = ["FixPlan", "MatteKind", "MatteWish", "Reference", "Wish", "plan_fix", "shot_words"]
+__all__ = [
+    "FixPlan", "MatteKind", "MatteWish", "Reference", "Wish", "plan_fix", "require_saved", "shot_name",
+    "shot_words", "source_survey",
+]  # fmt: skip
 
 _RATE_DIFFERENCE = 1e-3
 _FIRST_OF_MOVIE = SourceFrame(1)
 _SHOWN = "Send what the timeline shows instead"
+_UNSAVED = "Untitled Project"
 
 
 class MatteKind:
@@ -81,6 +85,8 @@ class FixPlan:
     colourspace: str
     size_px: tuple[int, int]
     matte: MatteWish
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    """Properties of a pool item that make Resolve read the take as its plate is read."""
     references: tuple[tuple[str, SourceFrame | None], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -89,6 +95,12 @@ class FixPlan:
         if at not in self.record:
             return None
         return SourceFrame(self.frames.start + at - self.record.start)
+
+
+def require_saved(shot: Shot) -> None:
+    """Raise Refusal in a project that was never saved: what is placed in it, and the project itself, may be lost."""
+    if shot.project_name.startswith(_UNSAVED):
+        raise Refusal("The project was never saved", remedy="Save it under a name (File, Save Project), and try again")
 
 
 def plan_fix(shot: Shot, wish: Wish) -> FixPlan:
@@ -109,10 +121,36 @@ def shot_words(shot: Shot) -> tuple[str, ...]:
     """What the artist is shown before anything is sent, and what is unusual."""
     clip, why = shot.clip, _why_not_source(shot)
     frames = f"{clip.record.count} frames from timeline frame {clip.record.start}"
-    lines = [f"{clip.name} on V{clip.track}: {frames}, {shot.timeline.rate:g} frames a second"]
-    lines.append(f"{why}: what the timeline shows will be sent" if why else "Its source is sent, without the grade")
+    rate = f"{shot.timeline.rate:g} frames a second{', drop-frame' if shot.timeline.is_drop_frame else ''}"
+    lines = [f"{clip.name} on V{clip.track}: {frames}, {rate}"]
+    lines.append(f"{why}: what the timeline shows will be sent" if why else _source_words(clip))
     lines.append(colour_words(shot.colour, clip.media.colour if clip.media else {}))
-    return (*lines, *_notes(shot))
+    return (*lines, *_notes(shot, Route.RENDER if why else Route.SOURCE))
+
+
+def source_survey(shot: Shot) -> dict[str, str]:
+    """What to ask the daemon about a clip's source before the artist is asked; empty if the source is not sent."""
+    media = shot.clip.media
+    if media is None or _why_not_source(shot):
+        return {}
+    plate, frames = _source_files(shot.clip)
+    return {"plate": plate, "frames": frames.words(), "colourspace": source_colourspace(media.colour, asked="")}
+
+
+def _source_words(clip: Clip) -> str:
+    """Which files, which of their frames, and what there is besides."""
+    plate, frames = _source_files(clip)
+    name = plate.replace("\\", "/").rpartition("/")[2]
+    around = f"the media has {clip.before} frames before them and {clip.after} after"
+    return f"Its source is sent, without the grade: {name}, {frames.words()}; {around}"
+
+
+def _source_files(clip: Clip) -> tuple[str, Range[SourceFrame]]:
+    """The pattern or file of a clip's media, and the numbers of the frames that show."""
+    path = clip.media.path if clip.media is not None else ""
+    named = parse_sequence(path)
+    first = named.first if named else _FIRST_OF_MOVIE
+    return named.pattern if named else path, source_range(first=first, offset=clip.before, count=clip.record.count)
 
 
 def _why_not_source(shot: Shot) -> str:
@@ -140,6 +178,8 @@ def _why_not_media(media: Media) -> str:
 
 
 def _why_not_time(shot: Shot, clip: Clip, media: Media) -> str:
+    if not clip.record.count:
+        return "Resolve does not say where the clip lies"
     if media.rate and abs(media.rate / shot.timeline.rate - 1) > _RATE_DIFFERENCE:
         return f"It has {media.rate:g} frames a second and the timeline {shot.timeline.rate:g}"
     if clip.speed is not Speed.NORMAL:
@@ -154,20 +194,19 @@ def _source_plan(shot: Shot, wish: Wish) -> FixPlan:
     clip, media = shot.clip, shot.clip.media
     if media is None:  # `_why_not_source` said so
         raise Refusal("The clip has no media", remedy=_SHOWN)
-    named = parse_sequence(media.path)
-    first = named.first if named else _FIRST_OF_MOVIE
-    frames = source_range(first=first, offset=clip.before, count=clip.record.count)
+    plate, frames = _source_files(clip)
     plan = FixPlan(
         route=Route.SOURCE,
-        name=_shot_name(clip),
+        name=shot_name(clip),
         record=clip.record,
-        plate=named.pattern if named else media.path,
+        plate=plate,
         frames=frames,
         handles=handles_within(wish.handles, before=clip.before, after=clip.after),
         colourspace=source_colourspace(media.colour, asked=wish.colourspace),
         size_px=media.size_px,
         matte=wish.matte,
-        notes=_notes(shot),
+        read_as=media.colour,
+        notes=_notes(shot, Route.SOURCE),
     )
     return _with_references(plan, wish.references)
 
@@ -187,10 +226,10 @@ def _render_plan(shot: Shot, wish: Wish, why: str) -> FixPlan:
     before, after = handles_within(
         wish.handles, before=clip.record.start - shot.timeline.start, after=shot.timeline.end - clip.record.end
     )
-    notes = (*((f"{why}: what the timeline shows is rendered",) if why else ()), *_notes(shot))
+    notes = (*((f"{why}: what the timeline shows is rendered",) if why else ()), *_notes(shot, Route.RENDER))
     plan = FixPlan(
         route=Route.RENDER,
-        name=_shot_name(clip),
+        name=shot_name(clip),
         record=clip.record,
         plate="",
         frames=Range(SourceFrame(clip.record.start), SourceFrame(clip.record.end)),
@@ -198,6 +237,7 @@ def _render_plan(shot: Shot, wish: Wish, why: str) -> FixPlan:
         colourspace=space,
         size_px=shot.timeline.size_px,
         matte=wish.matte,
+        read_as=render_properties(shot.colour),
         notes=notes,
     )
     return _with_references(plan, wish.references)
@@ -216,7 +256,7 @@ def _with_references(plan: FixPlan, references: Sequence[Reference]) -> FixPlan:
                     path=reference.path,
                 )
         numbered.append((reference.path, number))
-    return FixPlan(**{**plan.__dict__, "references": tuple(numbered)})
+    return replace(plan, references=tuple(numbered))
 
 
 def _require_wish(wish: Wish) -> None:
@@ -258,26 +298,28 @@ def _require_fitting_matte(shot: Shot, plan: FixPlan) -> None:
         raise Refusal("Fusion masks of a retimed clip cannot be placed in time", remedy="Render the matte instead")
 
 
-def _notes(shot: Shot) -> tuple[str, ...]:
-    clip = shot.clip
+def _notes(shot: Shot, route: Route) -> tuple[str, ...]:
+    """What is unusual about a clip that goes this way."""
+    clip, is_source = shot.clip, route is Route.SOURCE
     said = []
     if clip.touches_transition:
         said.append("A transition reaches into the clip: its frames there are mixed with the neighbour's")
     if not clip.is_enabled:
         said.append("The clip is disabled")
     if clip.changed_sizing:
-        said.append(f"The clip is changed by {', '.join(clip.changed_sizing)}; a take of the source is changed with it")
+        also = "; a take of the source is changed with it" if is_source else ", and is sent so"
+        said.append(f"The clip is changed by {', '.join(clip.changed_sizing)}{also}")
     if clip.has_fusion:
-        said.append("The clip has a Fusion composition; it comes after the take")
-    if clip.media is not None and clip.media.path:
-        said.append("Resolve does not say whether a clip is stabilised: a take as source is stabilised with it")
+        said.append("The clip has a Fusion composition; it comes " + ("after" if is_source else "before") + " the take")
+    if is_source:
+        said.append("Resolve does not say whether a clip is stabilised: a take of the source is stabilised with it")
     if clip.takes > 1:
         said.append(f"The clip has {clip.takes} takes of its own; they stay")
     return tuple(said)
 
 
-def _shot_name(clip: Clip) -> str:
-    """From the files of a sequence, else from the clip's name without its extension."""
+def shot_name(clip: Clip) -> str:
+    """What a shot is called everywhere: by the files of a sequence, else by the clip's name without its extension."""
     named = parse_sequence(clip.media.path) if clip.media is not None else None
     if named is None:
         return safe_name(clip.name.rpartition(".")[0] or clip.name)

@@ -18,6 +18,7 @@ _ROUTES = {
     "The source, without the grade": Route.SOURCE,
     "What the timeline shows, with the grade": Route.RENDER,
 }
+_ALONE, _ALL = "This clip's track alone", "All tracks that are on"
 _FILE, _OURS = "A file or a folder", "All Fusion masks named FIX_…"
 _MASK, _TRACK = "Fusion mask ", "Luma of track V"
 _HERE = "@here"
@@ -43,8 +44,12 @@ class Form:
     fields: tuple[Field, ...]
 
 
-def make_form(shot: Shot, *, tracks: Sequence[int], engines: Sequence[str], last: Mapping[str, str]) -> Form:
-    """The questions for a shot. tracks: others with something over the clip; last: what was said last time."""
+def make_form(
+    shot: Shot, *, odd: Sequence[str], tracks: Sequence[int], engines: Sequence[str], last: Mapping[str, str]
+) -> Form:
+    """The questions for a shot. odd: what the daemon says of its files; tracks: others with something over the clip;
+    last: what was said last time.
+    """
     masks = shot.clip.masks
     mattes = (
         *((_OURS,) if any(map(is_ours, masks)) else ()),
@@ -59,12 +64,13 @@ def make_form(shot: Shot, *, tracks: Sequence[int], engines: Sequence[str], last
         Field("matte_path", "Matte file", hint="roto.####.exr, roto.json, or a folder"),
         Field("references", "References", hint="Images, parted by ; — with @here it is the frame under the playhead"),
         Field("route", "Send", next(iter(_ROUTES)), tuple(_ROUTES)),
+        Field("tracks", "If rendered", _ALONE, (_ALONE, _ALL)),
         Field("colourspace", "Colour space", hint="As the daemon calls it; empty: as the clip or the project says"),
         Field("handles", "Handles", "8"),
         Field("engine", "Engine", "", ("", *engines)),
         Field("quality", "Quality", "final", ("draft", "final")),
     )
-    return Form(f"Fix {shot.clip.name}", shot_words(shot), tuple(_with_last(field, last) for field in fields))
+    return Form(f"Fix {shot.clip.name}", (*shot_words(shot), *odd), tuple(_with_last(field, last) for field in fields))
 
 
 def read_form(values: Mapping[str, str], shot: Shot) -> Wish:
@@ -84,6 +90,7 @@ def read_form(values: Mapping[str, str], shot: Shot) -> Wish:
         colourspace=said["colourspace"],
         engine=said["engine"],
         quality=said["quality"],
+        is_solo=said["tracks"] != _ALL,
     )
 
 

@@ -16,10 +16,10 @@ def write_text(form: Form) -> str:
     """The form, to be filled in and saved."""
     lines = [f"# {form.title}", *(f"# {line}" for line in form.lines), "#"]
     for field in form.fields:
-        hints = [f"one of: {', '.join(choice or '(nothing)' for choice in field.choices)}"] if field.choices else []
+        hints = [f"one of: {' | '.join(choice or '(nothing)' for choice in field.choices)}"] if field.choices else []
         lines += [f"# {field.label}: {'; '.join(filter(None, (field.hint, *hints)))}".rstrip(": ")]
         lines += [f"{field.key} = {field.value}", ""]
-    return "\n".join((*lines, f"# Write {ANSWERED} behind it and save. To cancel, write no.", f"{_SEND} = ", ""))
+    return "\n".join((*lines, f"# Write {ANSWERED} behind {_SEND} = and save. To cancel, write no.", f"{_SEND} = ", ""))
 
 
 def write_choice(question: str, choices: Sequence[str]) -> str:
@@ -27,7 +27,7 @@ def write_choice(question: str, choices: Sequence[str]) -> str:
     listed = (f"# {at}: {text}" for at, text in enumerate(choices, start=1))
     asked = (f"# {line}" for line in question.splitlines())
     return "\n".join(
-        (*asked, *listed, "# Write the number behind it and save. To cancel, write no.", f"{_SEND} = ", "")
+        (*asked, *listed, f"# Write the number behind {_SEND} = and save. To cancel, write no.", f"{_SEND} = ", "")
     )
 
 

@@ -71,7 +71,7 @@ def kept_render(host: Host, kept: Kept, *, preset: str) -> Iterator[None]:
         put_back(kept, "the render mode", lambda: host.set_render_mode(mode))
         put_back(kept, "which tracks are on", lambda: host.set_enables(enables))
         if marks is None:
-            kept.lost.append("Resolve did not put back the in and out marks, because it does not tell them")
+            kept.lost.append("Resolve did not put back the in and out marks: it does not tell where they were")
         else:
             put_back(kept, "the in and out marks", lambda: host.set_marks(marks))
 

@@ -37,9 +37,7 @@ def land(host: Host, workplace: Workplace, sent: Sent, result: Result) -> Landed
     Raises Refusal; then Resolve is as it was.
     """
     tag = replace(sent.tag, take=result.take)
-    landing = plan_landing(
-        result, shot=tag.shot, frames=sent.frames, rate=rate_text(sent.rate), colour=sent.colour, route=tag.route
-    )
+    landing = plan_landing(result, shot=tag.shot, frames=sent.frames, rate=rate_text(sent.rate), read_as=sent.read_as)
     with kept_state(host) as kept, _undone(kept) as undo:
         host.open_page("edit")
         pool_id, said = _import(host, landing, undo)

@@ -8,6 +8,7 @@ from .ranges import AbsoluteFrame, Range
 
 __all__ = ["RenderJob", "RenderState"]
 
+_WAITING = frozenset({"", "Ready"})
 _LOST = frozenset({"Cancelled", "Failed", "Background Render Cancelled", "Remote Render Cancelled"})
 
 
@@ -29,6 +30,11 @@ class RenderState:
     percent: float
     error: str
     is_rendering: bool
+
+    @property
+    def has_begun(self) -> bool:
+        """True once it does not wait any more."""
+        return self.status not in _WAITING
 
     @property
     def is_lost(self) -> bool:

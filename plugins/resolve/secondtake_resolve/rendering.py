@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,35 +44,28 @@ def render_range(
     *,
     numbers: Range[SourceFrame],
     ours: str,
-    solo: int | None,
+    tracks: Collection[int],
     progress: Progress,
     clock: Clock,
 ) -> str:
     """Render into `job.folder`, which is made, and name the files `NAME.<number>.exr` by `numbers`; their pattern.
 
-    ours: the folder above all of our jobs, of which none may be left. solo: the only video track that shows. Call it
-    inside `kept_state`. Raises Refusal or Cancelled; then nothing of it is left in the queue and on the disk.
+    ours: the folder above all of our jobs, of which none may be left. tracks: the video tracks that show. Call it
+    inside `kept_state`. Raises Refusal or Cancelled; then nothing of it is left in the queue. The folder is for the
+    caller to remove.
     """
     folder = Path(job.folder)
     _require_room(folder, job)
     preset = f"{_PRESET}{os.getpid()}"
-    is_whole = False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with kept_render(host, kept, preset=preset):
-            _clear_leftovers(host, kept, ours, preset)
-            if solo is not None:
-                host.set_enables([index == solo for index, _ in enumerate(host.enables(), start=1)])
-            host.open_page("deliver")
-            host.set_render_mode(_ONE_CLIP)
-            host.set_render_format(host.exr_half())
-            files = _run(host, kept, replace(job, name=_PREFIX + job.name), progress, clock)
-        pattern = _number_files(files, folder, job.name, numbers)
-        is_whole = True
-    finally:
-        if not is_whole:
-            shutil.rmtree(folder, ignore_errors=True)
-    return pattern
+    folder.mkdir(parents=True, exist_ok=True)
+    with kept_render(host, kept, preset=preset):
+        _clear_leftovers(host, kept, ours, preset)
+        host.set_enables([index in tracks for index, _ in enumerate(host.enables(), start=1)])
+        host.open_page("deliver")
+        host.set_render_mode(_ONE_CLIP)
+        host.set_render_format(host.exr_half())
+        files = _run(host, kept, replace(job, name=_PREFIX + job.name), progress, clock)
+    return _number_files(files, folder, job.name, numbers)
 
 
 def _run(host: Host, kept: Kept, job: RenderJob, progress: Progress, clock: Clock) -> list[Path]:
@@ -123,9 +116,10 @@ def _wait(host: Host, job: RenderJob, job_id: str, progress: Progress, clock: Cl
 
 def _require_all(files: Sequence[Path], count: int) -> list[Path]:
     numbers = [_trailing_number(path) for path in files]
-    if len(files) != count or numbers != list(range(numbers[0], numbers[0] + count)):
+    is_whole = len(files) == count
+    if not is_whole or numbers != list(range(numbers[0], numbers[0] + count)):
         raise Refusal(
-            f"Resolve rendered {len(files)} frames and not {count}",
+            f"Resolve rendered {len(files)} frames {'with a gap between them' if is_whole else f'and not {count}'}",
             remedy="Turn off frame handles and individual clips in Deliver, look at the free disk space, and try again",
         )
     return list(files)

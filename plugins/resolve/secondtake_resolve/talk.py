@@ -13,7 +13,8 @@ __all__ = ["PERIOD_S", "Talk"]
 
 PERIOD_S = 0.15
 """Between two looks: between 4 and 10 a second."""
-_QUICK_S = 0.7
+_QUICK_S, _STOP_S = 0.7, 20.0
+_LOOK = "Look at `secondtake daemon status`"
 _FINAL = ("done", "failed", "cancelled", "unknown")
 
 Json = dict[str, Any]
@@ -23,9 +24,14 @@ class Talk:
     """One bridge. `tick` is called at every look, with words; it returns False to cancel."""
 
     def __init__(
-        self, bridge: Bridge, *, tick: Callable[[str, float], bool], sleep: Callable[[float], None] = time.sleep
+        self,
+        bridge: Bridge,
+        *,
+        tick: Callable[[str, float], bool],
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._bridge, self._tick, self._sleep = bridge, tick, sleep
+        self._bridge, self._tick, self._sleep, self._now = bridge, tick, sleep, now
         self._jobs: dict[str, Json] = {}
         self._why = ""
 
@@ -38,25 +44,28 @@ class Talk:
             wanted = self._bridge.call(method, **params)
         except Problem as problem:
             raise _refusal(problem) from problem
-        begun_s = time.monotonic()
-        while time.monotonic() < begun_s + timeout_s:
+        begun_s = self._now()
+        while self._now() < begun_s + timeout_s:
             for answer in self._hear():
                 if answer.id == wanted:
                     if answer.error is not None:
                         raise _refusal(answer.error)
                     return answer.result or {}
-            is_slow = time.monotonic() - begun_s > _QUICK_S
+            is_slow = self._now() - begun_s > _QUICK_S
             if is_slow and not self._tick(self._why or "Asking the daemon", 0.0):
                 if method == "fix":
                     self._bridge.call("cancel", job=params["job"])
                 raise Cancelled
             self._sleep(PERIOD_S)
         why = self._bridge.why or f"The daemon did not answer within {timeout_s:g} s"
-        raise Refusal(why, remedy="Look at `secondtake daemon status`")
+        raise Refusal(why, remedy=_LOOK)
 
     def watch(self, job: str) -> Json:
-        """Wait for a job's end; the job, in whatever final state. A tick that returns False cancels it."""
-        is_cancelled = False
+        """Wait for a job's end; the job, in whatever final state. A tick that returns False cancels it.
+
+        Raises Refusal if the daemon does not say that it has stopped.
+        """
+        end_s = float("inf")
         self._jobs.pop(job, None)
         self.ask("watch", timeout_s=30.0, jobs=[job])
         while True:
@@ -65,18 +74,22 @@ class Talk:
             if now.get("state") in _FINAL:
                 return now
             goes_on = self._tick(self._why or job_words(now), _share(now))
-            if not goes_on and not is_cancelled:
-                is_cancelled = True
+            if not goes_on and end_s == float("inf"):
+                end_s = self._now() + _STOP_S
                 self._bridge.call("cancel", job=job)
+            if self._now() > end_s:
+                raise Refusal("The daemon was told to stop the fix, and has not answered", remedy=_LOOK)
             self._sleep(PERIOD_S)
 
     def look(self, job: str) -> Json:
-        """A job as it is now, without waiting for its end."""
+        """A job as it is now, without waiting for its end. Raises Refusal or Cancelled."""
         self._jobs.pop(job, None)
         self.ask("watch", timeout_s=30.0, jobs=[job])
-        end_s = time.monotonic() + 10.0
-        while job not in self._jobs and time.monotonic() < end_s:
+        end_s = self._now() + 10.0
+        while job not in self._jobs and self._now() < end_s:
             self._hear()
+            if not self._tick(self._why or "Looking at a fix", 0.0):
+                raise Cancelled
             self._sleep(PERIOD_S)
         return self._jobs.get(job, {"state": "unknown"})
 

@@ -35,7 +35,8 @@ class Sent:
     """The plate's numbers of the frames that show."""
     rate: float
     instruction: str = ""
-    colour: Mapping[str, str] = field(default_factory=dict)
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    """See `FixPlan`."""
     state: str = SENT
 
     @property
@@ -59,7 +60,7 @@ class Workplace:
         path = Path(sent.folder) / _RECORD
         said = {
             "tag": sent.tag.text(), "project": sent.project, "frames": [sent.frames.start, sent.frames.end],
-            "rate": sent.rate, "instruction": sent.instruction, "colour": dict(sent.colour), "state": sent.state,
+            "rate": sent.rate, "instruction": sent.instruction, "read_as": dict(sent.read_as), "state": sent.state,
         }  # fmt: skip
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,7 @@ def _read(path: Path) -> Sent | None:
                 frames=Range(SourceFrame(int(start)), SourceFrame(int(end))),
                 rate=float(said["rate"]),
                 instruction=str(said["instruction"]),
-                colour={str(name): str(value) for name, value in said["colour"].items()},
+                read_as={str(name): str(value) for name, value in said["read_as"].items()},
                 state=str(said["state"]),
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import addon
@@ -21,19 +22,20 @@ def state() -> tuple[object, ...]:
     return found, len(settings().takes), len(bpy.data.images), len(bpy.data.masks)
 
 
-def refused(live: object, words: str) -> None:
+def refused(live: object, words: str, *, timeout_s: float = 20) -> None:
     """Fix says this, at once or when the daemon looked, and nothing is altered."""
     before = state()
     extension.part("plates").forget_glance()
     live.line = None
     try:
         press("fix")
-        tick_until(lambda: all(job.is_settled for job in live.jobs.values()), timeout_s=20)
+        tick_until(lambda: all(job.is_settled for job in live.jobs.values()), timeout_s=timeout_s)
         said = live.line.text if live.line else " ".join(job.line for job in live.jobs.values())
     except RuntimeError as error:
         said = str(error)
     assert words in said, (words, said, extension.told())
     assert "\n" not in said.strip()
+    assert not re.search(r"(?<!\S)--[a-z]", re.sub("`[^`]*`", "", said)), said
     assert state() == before, (before, state())
     for job in list(live.jobs):
         press("dismiss", job=job)

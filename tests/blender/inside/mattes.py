@@ -208,14 +208,14 @@ def set_3d_scene() -> bpy.types.Scene:
     return made
 
 
-def alpha_of(made: bpy.types.Scene, names: list[str], folder: Path) -> np.ndarray:
+def alpha_of(made: bpy.types.Scene, names: list[str], folder: Path, *, frame: int = 1) -> np.ndarray:
     """The truth: the alpha of a render with these objects alone."""
     for each in made.objects:
         each.hide_render = each.type == "MESH" and each.name not in names
     cycles = made.cycles
     cycles.device, cycles.samples, cycles.max_bounces, cycles.use_adaptive_sampling = "CPU", 128, 0, False
     cycles.use_denoising = False
-    picture = stage.shown(made, 1, folder)
+    picture = stage.shown(made, frame, folder)
     for each in made.objects:
         each.hide_render = False
     return picture[..., 3]

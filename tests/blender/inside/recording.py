@@ -56,6 +56,12 @@ class Recording:
         assert name in data.bl_rna.properties, f"{data!r} has no {name}"
         self.root.drawn.append(name)
 
+    def prop_enum(self, data: Thing, name: str, value: str, **values: Thing) -> None:
+        self._check("prop_enum", values)
+        known = {each.identifier for each in data.bl_rna.properties[name].enum_items}
+        assert value in known, f"{data!r}.{name} is never {value}"
+        self.root.drawn.append(f"{name} {value}")
+
     def prop_search(self, data: Thing, name: str, where: Thing, collection: str, **values: Thing) -> None:
         assert name in data.bl_rna.properties and collection in where.bl_rna.properties
         self.root.drawn.append(name)

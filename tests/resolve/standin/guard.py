@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from .spec import Contract, Signature
+from .spec import PLAIN_TYPES, Contract, Signature
 
 SINCE = {
     ("Resolve", "IsStudio"): (21, 1, 0),
@@ -41,7 +41,8 @@ class Dead(RuntimeError):
 
 
 Fault = Callable[[int, str], str]
-"""Gets the number of a call from 0 and `Class.Name`; answers "", "silent" or "raise"."""
+"""Gets the number of a call from 0 and `Class.Name`; answers "", "silent", "raise", or of a write that answers a bool
+"lies" (it says True and does nothing) or "shy" (it is done and says None, as some builds do)."""
 
 
 class Guard:
@@ -56,6 +57,8 @@ class Guard:
 
     def wrap(self, value: Any) -> Any:
         """A model's object as its proxy, also inside lists and dictionaries."""
+        if type(value) in PLAIN_TYPES:
+            return value
         if isinstance(value, (list, tuple)):
             return type(value)(self.wrap(each) for each in value)
         if isinstance(value, dict):
@@ -64,6 +67,8 @@ class Guard:
 
     def unwrap(self, value: Any) -> Any:
         """The other way."""
+        if type(value) in PLAIN_TYPES:
+            return value
         if isinstance(value, list):
             return [self.unwrap(each) for each in value]
         if isinstance(value, dict):
@@ -84,15 +89,25 @@ class Guard:
         number = len(self.log)
         self.log.append(f"{owner}.{name}")
         fault = self.fault(number, f"{owner}.{name}")
-        if fault:
+        if fault == "lies":
+            return True
+        if fault and fault != "shy":
             return _failure(signatures[0].returns, fault)
         method = getattr(model, name, None)
         if method is None:
             raise NotImplementedError(f"{owner}.{name} is documented and not modelled")
         answer = method(*plain)
+        if fault == "shy":
+            return None
         if not self.contract.accepts(signatures[0].returns, answer, self.class_of):
             raise Infidelity(f"{owner}.{name} answered {answer!r}")
         return self.wrap(answer)
+
+    def is_silent_write(self, called: str) -> bool:
+        """Whether a call of the log writes, and all it says of that is True or False."""
+        owner, _, name = called.partition(".")
+        returns = {ast.unparse(each.returns) for each in self.contract.calls[owner][name]}
+        return returns == {"bool"} and not name.startswith(("Get", "Is"))
 
     def _fits(self, signature: Signature, arguments: tuple[Any, ...]) -> bool:
         kinds = signature.parameters

@@ -48,6 +48,11 @@ class Comp:
     def FindTool(self, name: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.name == name), None)
 
+    def AddTool(self, kind: str, x: int, y: int) -> Tool | None:
+        plain = {"Center": {1: 0.5, 2: 0.5, 3: 0.0}, "Width": 0.5, "Height": 0.5, "SoftEdge": 0.0, "Angle": 0.0}
+        self.tools.append(Tool(kind, f"{kind}{len(self.tools) + 1}", **plain))
+        return self.tools[-1]
+
     def GetAttrs(self) -> dict[str, Any]:
         return {}
 

@@ -184,7 +184,9 @@ class Project:
             return
         folder = Path(job.settings["TargetDir"]) / ("1" if self.world.quirks.render_subfolder else "")
         folder.mkdir(parents=True, exist_ok=True)
-        frames = job.frames[:-1] if quirk == "short" else job.frames
+        frames = {"short": job.frames[:-1], "nothing": [], "gap": [*job.frames[:-1], job.frames[-1] + 1]}.get(
+            quirk, job.frames
+        )
         size = int(job.settings["FormatWidth"]), int(job.settings["FormatHeight"])
         for frame in frames[job.done : job.done + _FRAMES_A_POLL]:
             self._write(folder / f"{job.settings['CustomName']}{frame:08d}.{job.kind[0]}", frame, size)

@@ -123,6 +123,10 @@ class Item:
     def GetFusionCompCount(self) -> int:
         return len(self.comps)
 
+    def AddFusionComp(self) -> Comp | None:
+        self.comps.append(Comp())
+        return self.comps[-1]
+
     def GetFusionCompByIndex(self, index: int) -> Comp | None:
         if self.world.quirks.comps_on_fusion_page_only and self.world.page != "fusion":
             return None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 PLAIN = {"str": str, "int": int, "bool": bool, "float": float}
+PLAIN_TYPES = frozenset({str, int, bool, float, type(None)})
+"""Of values whose type can be told once and for all; a world is asked the same a million times."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,21 @@ class Contract:
     aliases: dict[str, ast.expr] = field(default_factory=dict)
     dicts: dict[str, tuple[dict[str, ast.expr], bool]] = field(default_factory=dict)
 
+    _known: dict[tuple[ast.expr, type, Any], bool] = field(default_factory=dict, repr=False)
+
     def __deepcopy__(self, memo: object) -> Contract:
         return self
 
     def accepts(self, kind: ast.expr, value: Any, class_of: Any) -> bool:
         """Whether a value is of a type. class_of: the API class of an object, or None. A bool is no int."""
+        if type(value) not in PLAIN_TYPES:
+            return self._accepts(kind, value, class_of)
+        key = kind, type(value), value
+        if key not in self._known:
+            self._known[key] = self._accepts(kind, value, class_of)
+        return self._known[key]
+
+    def _accepts(self, kind: ast.expr, value: Any, class_of: Any) -> bool:
         if isinstance(kind, ast.BinOp):
             return self.accepts(kind.left, value, class_of) or self.accepts(kind.right, value, class_of)
         if isinstance(kind, ast.Constant):

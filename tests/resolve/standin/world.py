@@ -30,7 +30,8 @@ class Quirks:
     places_off_by: int = 0
     rendering_already: bool = False
     render: str = ""
-    """`stuck` at 100 per cent, `stalls` behind a dialog, `fails`, `disk full`, `short` of a frame."""
+    """`stuck` at 100 per cent, `stalls` behind a dialog, `fails`, `disk full`, `short` of a frame, `gap` in the
+    numbers, `nothing` comes of it."""
     render_subfolder: bool = False
 
 

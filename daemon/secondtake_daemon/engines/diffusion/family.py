@@ -30,7 +30,9 @@ class Settings:
     sigmas: tuple[float, ...] = ()
     """Noise levels of the steps, for checkpoints that were distilled to certain ones; () spaces `steps` evenly."""
     adapter: str = ""
-    """What an adapter that the model was joined with was trained for: `inpaint`, or "" for none."""
+    """What an adapter that is in its weights was trained for: `inpaint` shows it the hole in green; "" for none."""
+    shows_screen: bool = False
+    """True if it is also shown the plate as a screen would, because an adapter for high dynamic range asks for it."""
 
     @property
     def step_count(self) -> int:
@@ -113,6 +115,9 @@ class Asked(Protocol):
     def mask(self, *, whole_px: int = 1) -> Any:
         """(1, F, 1, H, W): exactly 1 in the hole, 0 elsewhere; in whole squares of that many pixels."""
 
+    def screen(self) -> Any:
+        """(1, F, 3, H, W): the plate as a screen shows it, in the codes of ordinary video."""
+
     def pictures(self) -> list[Any]:
         """The looks, as 8-bit PIL images."""
 
@@ -183,6 +188,10 @@ class Family:
     text: Text | None = None
     """How its text encoder is used apart from it; None leaves it in the pipeline."""
     checkpoints: tuple[Checkpoint, ...] = ()
+    adapter_uses: frozenset[str] = frozenset()
+    """What adapters of its checkpoints are trained for that it knows how to work with: `inpaint`, `hdr`."""
+    adapter_names: tuple[tuple[str, str], ...] = ()
+    """Patterns of layers as their makers named them in adapters, and as diffusers does, in order."""
     arguments: Callable[[Asked], dict[str, Any]] = field(repr=False)
     """What the pipeline is called with."""
     frames: Callable[[Any], Any] = field(repr=False)

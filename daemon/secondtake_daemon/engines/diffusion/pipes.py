@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from secondtake.errors import EngineFault
+from secondtake_daemon.engines.diffusion.fuse import fuse
 from secondtake_daemon.engines.diffusion.memory import device
 from secondtake_daemon.engines.diffusion.memory.placing import Layout, lay_out
 from secondtake_daemon.engines.diffusion.whole import check_whole
+from secondtake_daemon.models.shelf import Model
 
 __all__ = ["Source", "borrowed", "drop", "pipeline", "tidy"]
 
@@ -27,6 +29,9 @@ class Source:
     digest: str
     """Of the model's files; the same folder with other files is loaded anew."""
     denoisers: tuple[str, ...] = ()
+    adapters: tuple[Model, ...] = ()
+    """Put into its weights, in this order."""
+    adapter_names: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -99,6 +104,7 @@ def _load(source: Source, layout: Layout) -> Any:
         )
         pipe.set_progress_bar_config(disable=True)
         check_whole(pipe, source.folder)
+        fuse(pipe, source.adapters, names=source.adapter_names)
         lay_out(pipe, layout, denoisers=_names(source.denoisers, pipe))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         if device.is_out_of_memory(error):

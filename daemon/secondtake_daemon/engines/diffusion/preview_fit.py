@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from secondtake_daemon.store.io import swap_file
 __all__ = ["kept_projection", "normalised", "projection_of", "strip_of"]
 
 _LOG = logging.getLogger(__name__)
-_CLIPS = 12
+_PICTURES, _CLIPS = 12, 2
+"""Of so many pictures, the last are encoded as clips, for latents after a clip's first; the others alone. On a CPU a
+call of LTX-2's VAE costs as much as fourteen more frames of this size, so there are two calls and no more."""
 _CELLS = 4
 """Latents along a clip's side, at least."""
 
@@ -82,19 +84,23 @@ def kept_projection(vae: Any, *, name: str, every: int, cell_px: int, kept: Path
 
 def projection_of(vae: Any, *, every: int, cell_px: int) -> Projection:
     """every: frames of a latent. cell_px: side of a latent in pixels, or a multiple of it."""
+    pictures = list(_pictures(_CELLS * cell_px))
+    parts = [_encoded(vae, pictures[:-_CLIPS], length=1), _encoded(vae, pictures[-_CLIPS:], length=every + 1)]
+    latents, codes = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return fit_projection(latents, codes)
+
+
+def _encoded(vae: Any, pictures: Sequence[Floats], *, length: int) -> tuple[Floats, Floats]:
+    """(n, C) latents of clips of so many frames that stand still, and (n, 3) what was shown there; all in one call."""
     import torch
 
-    latents, codes = [], []
-    for picture in _pictures(_CELLS * cell_px):
-        clip = torch.from_numpy(picture).permute(2, 0, 1)[None, :, None].repeat(1, 1, every + 1, 1, 1)
-        clip = clip.to(vae.device, vae.dtype)
-        with torch.no_grad():
-            made = normalised(vae, vae.encode(clip * 2 - 1).latent_dist.mode())[0].float().cpu().numpy()
-        count, height, width = made.shape[1:]
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        latents.append(made.reshape(made.shape[0], -1).T)
-        codes.append(np.tile(small.reshape(-1, 3), (count, 1)))
-    return fit_projection(np.concatenate(latents), np.concatenate(codes))
+    clips = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)[:, :, None].repeat(1, 1, length, 1, 1)
+    with torch.no_grad():
+        made = normalised(vae, vae.encode(clips.to(vae.device, vae.dtype) * 2 - 1).latent_dist.mode())
+    count, height, width = made.shape[2:]
+    small = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
+    latents = made.float().cpu().permute(0, 2, 3, 4, 1).reshape(-1, made.shape[1]).numpy()
+    return latents, np.concatenate([np.tile(each.reshape(-1, 3), (count, 1)) for each in small])
 
 
 def normalised(vae: Any, latents: Any) -> Any:
@@ -114,8 +120,8 @@ def normalised(vae: Any, latents: Any) -> Any:
 def _pictures(side_px: int) -> Iterator[Floats]:
     """(side, side, 3) float32, 0 … 1: soft colour fields, from two patches a side to eight, of all contrasts."""
     rng = np.random.default_rng(0)
-    for at in range(_CLIPS):
+    for at in range(_PICTURES):
         patches = rng.random((2 + at % 4 * 2, 2 + at % 4 * 2, 3), np.float32)
-        contrast = np.float32(0.4 + 1.2 * at / _CLIPS)
+        contrast = np.float32(0.4 + 1.2 * at / _PICTURES)
         field = cv2.resize(patches, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
         yield np.clip((field - 0.5) * contrast + 0.5, 0, 1).astype(np.float32)

@@ -68,6 +68,7 @@ def render(window: Window, job: Job, *, look: Look, model: Model) -> Patch:
             negative_prompt=look.negative_prompt,
             seed=job.seed,
             first=span.first,
+            shaper=shaper.name,
             fps=fps,
             settings=look.settings,
         )

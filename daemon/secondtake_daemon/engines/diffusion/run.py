@@ -12,6 +12,7 @@ from secondtake.errors import EngineFault
 from secondtake_daemon.engines.diffusion.canvas import Canvas
 from secondtake_daemon.engines.diffusion.family import Noise, Settings
 from secondtake_daemon.engines.diffusion.noise import latent_noise, reference_noise, sound_noise
+from secondtake_daemon.engines.diffusion.shaper import DISPLAY, SHAPERS
 
 __all__ = ["Heard", "Made", "Run"]
 
@@ -36,6 +37,8 @@ class Run:
     seed: int
     first: int
     """Number of the first frame; noise is keyed to it."""
+    shaper: str = DISPLAY.name
+    """Whose codes these are."""
     fps: float = 24.0
     settings: Settings
 
@@ -75,6 +78,11 @@ class Run:
             inside = self.control if self.control is not None else np.float32(grey)
             shown = np.where(self.holes[..., None], inside, self.codes)
         return _planes(np.clip(np.nan_to_num(shown, nan=0.5), 0, 1))
+
+    def screen(self) -> Any:
+        """(1, F, 3, H, W) float32 tensor in 0 … 1: the plate as a screen shows it, in codes of the display curve."""
+        light = SHAPERS[self.shaper].decode(np.nan_to_num(self.codes, nan=0.5))
+        return _planes(DISPLAY.encode(light))
 
     def mask(self, *, whole_px: int = 1) -> Any:
         """(1, F, 1, H, W) float32 tensor: exactly 1 in the hole, 0 elsewhere; in whole squares of that many pixels."""

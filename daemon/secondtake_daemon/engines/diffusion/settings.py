@@ -12,7 +12,7 @@ from secondtake.messages import Quality
 from secondtake_daemon.engines.diffusion.family import Family, Settings
 from secondtake_daemon.engines.diffusion.memory.caches import refused
 
-__all__ = ["JOB_OPTIONS", "MODEL_OPTIONS", "Chosen", "adapted", "chosen"]
+__all__ = ["ADAPTER_OPTIONS", "JOB_OPTIONS", "MODEL_OPTIONS", "Chosen", "adapted", "adapter_settings", "chosen"]
 
 SHAPES = ("hull", "tight", "box")
 """What a hole is widened to, the default first; models were trained on all three."""
@@ -52,6 +52,13 @@ def adapted(family: Family, given: Mapping[str, str]) -> Family:
     return changed
 
 
+def adapter_settings(family: Family, given: Mapping[str, str]) -> Family:
+    """The family as an adapter's record changes it: few steps, another guidance. Raises UsageError."""
+    _refuse_unknown(given, ADAPTER_OPTIONS)
+    rest = {name: text for name, text in given.items() if name in _OF_JOB}
+    return replace(family, final=_settings(family.final, rest), draft=_settings(family.draft, rest))
+
+
 def chosen(family: Family, *, quality: Quality, options: Mapping[str, str]) -> Chosen:
     """For a job. Raises UsageError for an unknown name or a value of the wrong kind."""
     _refuse_unknown(options, JOB_OPTIONS)
@@ -59,7 +66,7 @@ def chosen(family: Family, *, quality: Quality, options: Mapping[str, str]) -> C
     if matte not in SHAPES:
         raise UsageError(f"'{matte}' is no shape of the matte", remedy=f"Use {' or '.join(SHAPES)}")
     before = family.final if quality is Quality.FINAL else family.draft
-    settings = _settings(before, {name: text for name, text in options.items() if name in _OF_SETTINGS})
+    settings = _settings(before, {name: text for name, text in options.items() if name in _OF_JOB})
     return Chosen(settings, matte, options.get("negative", family.negative_prompt))
 
 
@@ -128,7 +135,10 @@ _OF_SETTINGS: dict[str, Callable[[str, str], Any]] = {
     "sigmas": _sigmas,
     "adapter": _adapter,
 }
-JOB_OPTIONS = (*(name for name in _OF_SETTINGS if name != "adapter"), "matte", "negative", "grain")
-"""What `--engine-option` takes."""
+_OF_JOB = tuple(name for name in _OF_SETTINGS if name != "adapter")
+JOB_OPTIONS = (*_OF_JOB, "matte", "negative", "grain", "adapter")
+"""What `--engine-option` takes. A job's `adapter` names what is worn (`adapters`); a model's says what is in it."""
+ADAPTER_OPTIONS = (*_OF_JOB, "use", "scale", "part")
+"""What `models add --set` takes for an adapter."""
 MODEL_OPTIONS = (*_OF_FAMILY, *_OF_SETTINGS)
 """What `models add --set` takes."""

@@ -82,13 +82,31 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One matching picture."""
+    """One matching picture. All of a shot's are held: of what is not known only the box around it."""
 
     grey: Grey
-    known: Mask
-    """Not hole, not its rim, finite."""
+    gap: Mask
+    """Inside `gap_box`: hole, its rim, not finite."""
+    gap_box: Box
     blind: bool
     """Too little is known, or it is flat: nothing can be matched."""
+
+    @classmethod
+    def of(cls, grey: Grey, *, known: Mask, blind: bool) -> Picture:
+        """known: (h, w), not hole, not its rim, finite."""
+        box = Box(*cv2.boundingRect((~known).view(np.uint8)))
+        return cls(grey, ~known[_at(box)], box, blind)
+
+    @property
+    def known(self) -> Mask:
+        """(h, w): not hole, not its rim, finite. Made anew each time."""
+        known = np.ones_like(self.grey, bool)
+        known[_at(self.gap_box)] = ~self.gap
+        return known
+
+
+def _at(box: Box) -> tuple[slice, slice]:
+    return slice(box.y, box.bottom), slice(box.x, box.right)
 
 
 def dilate(mask: Mask, radius_px: int) -> Mask:
@@ -152,9 +170,9 @@ def make_picture(*, plate: Colour, known: Mask, level: Level) -> Picture:
     """From a frame at the proxy's size and its trusted pixels."""
     log = log_luma(plate * np.float32(level.gain))
     if known.mean() < _BLIND_SHARE:
-        return Picture(np.zeros(log.shape, np.uint8), known, True)
+        return Picture.of(np.zeros(log.shape, np.uint8), known=known, blind=True)
     middle = float(np.median(log[known]))
     grey = (log - middle - level.low) * (255.0 / (level.high - level.low))
     grey = np.where(known, grey, spread(values=grey, weight=known.astype(np.float32)))  # no false edge at the hole
     flat = float(np.std(np.clip(grey[known], 0, 255))) < _FLAT_STD
-    return Picture(np.ascontiguousarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)), known, flat)
+    return Picture.of(np.clip(np.rint(grey), 0, 255).astype(np.uint8), known=known, blind=flat)

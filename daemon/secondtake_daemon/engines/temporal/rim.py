@@ -22,7 +22,7 @@ from secondtake_daemon.engines.temporal.camera import apply
 from secondtake_daemon.engines.temporal.gains import gain_at_tracks
 from secondtake_daemon.engines.temporal.kinds import Mask, Points, largest
 from secondtake_daemon.engines.temporal.merge import View, merge, soften
-from secondtake_daemon.engines.temporal.proxy import dilate, sane
+from secondtake_daemon.engines.temporal.proxy import Picture, dilate, sane
 from secondtake_daemon.engines.temporal.reader import Reader
 from secondtake_daemon.engines.temporal.sources import choose_sources
 
@@ -81,7 +81,7 @@ def _parts(hole: Mask) -> list[Box]:
 def _wary(analysis: Analysis) -> Analysis:
     """With the widest rim taken from what is known, so that sources are chosen that show the edge of the hole."""
     wide = int(np.ceil(MOST_RIM_PX * analysis.grid.scale))
-    pictures = (replace(one, known=~dilate(~one.known, wide)) for one in analysis.pictures)
+    pictures = (Picture.of(one.grey, known=~dilate(~one.known, wide), blind=one.blind) for one in analysis.pictures)
     return replace(analysis, pictures=tuple(pictures))
 
 

@@ -111,7 +111,7 @@ def recall_or_analyse(*, shot: Shot, preset: Preset, grained: bool, scratch: Pat
 
     grained: whether the plate's grain is wanted; to measure it takes as long as all the rest of a draft's study.
     """
-    path = scratch / f"temporal-{CARD.version}-{preset.name}.npz"
+    path = scratch / f"temporal-{CARD.version}-{preset.name}-study.npz"
     arrays = _read(path)
     if arrays is not None and _is_of(arrays, shot):
         return _unpacked(arrays, shot, preset, scratch)
@@ -146,8 +146,9 @@ def _packed(study: Study) -> Arrays:
         "numbers": np.array([level.gain, level.low, level.high, noise.slope, noise.floor, study.invented_share]),
         "rim": np.array([study.rim_px, study.edge_px], np.int64),
         "grid": np.array([grid.width, grid.height, grid.proxy_width, grid.proxy_height], np.int64),
-        "greys": np.stack([one.grey for one in analysis.pictures]),
-        "known": np.stack([np.packbits(one.known) for one in analysis.pictures]),
+        **{f"grey{place}": one.grey for place, one in enumerate(analysis.pictures)},
+        **{f"gap{place}": one.gap for place, one in enumerate(analysis.pictures)},
+        "gap_boxes": np.array([one.gap_box for one in analysis.pictures], np.int64),
         "blind": np.array([one.blind for one in analysis.pictures], bool),
         "lengths": np.array(lengths, np.int64),
         "ids": np.concatenate([one.ids for one in analysis.tracks]),
@@ -167,8 +168,6 @@ def _packed(study: Study) -> Arrays:
 
 def _unpacked(arrays: Arrays, shot: Shot, preset: Preset, scratch: Path) -> Study:
     gain, low, high, slope, floor, share = (float(value) for value in arrays["numbers"])
-    greys = arrays["greys"].astype(np.uint8)
-    known = np.unpackbits(arrays["known"].astype(np.uint8), axis=1, count=greys[0].size).reshape(greys.shape) > 0
     ends = np.cumsum(arrays["lengths"].astype(np.int64))[:-1]
     split = (np.split(arrays[name], ends) for name in ("ids", "points", "colours"))
     tracks = tuple(
@@ -181,8 +180,8 @@ def _unpacked(arrays: Arrays, shot: Shot, preset: Preset, scratch: Path) -> Stud
         level=Level(gain, low, high),
         noise=Noise(slope, floor),
         pictures=tuple(
-            Picture(np.ascontiguousarray(grey), mask, bool(blind))
-            for grey, mask, blind in zip(greys, known, arrays["blind"], strict=True)
+            Picture(arrays[f"grey{place}"].astype(np.uint8), arrays[f"gap{place}"].astype(bool), Box(*box), bool(blind))
+            for place, (box, blind) in enumerate(zip(arrays["gap_boxes"].tolist(), arrays["blind"], strict=True))
         ),
         tracks=tracks,
         parts=arrays["parts"].astype(np.int32),

@@ -228,7 +228,7 @@ class Surfaces:
             return picture
         grey = cv2.resize(picture.grey, self._size, interpolation=cv2.INTER_AREA)
         known = cv2.resize(picture.known.astype(np.uint8) * np.uint8(255), self._size, interpolation=cv2.INTER_AREA)
-        return Picture(np.asarray(grey, np.uint8), np.asarray(known) == 255, picture.blind)
+        return Picture.of(np.asarray(grey, np.uint8), known=np.asarray(known) == 255, blind=picture.blind)
 
 
 def _pixels(size: tuple[int, int]) -> Field:

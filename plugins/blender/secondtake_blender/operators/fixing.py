@@ -42,7 +42,7 @@ class Fix(Action, bpy.types.Operator):
 
 
 class Previz(Action, bpy.types.Operator):
-    """Render the scene with all passes in the background and restyle it; a painted frame is carried by exact motion"""
+    """Render the scene with all its passes in the background, and have a shot made of it: carried, restyled, or new"""
 
     bl_idname = "secondtake.previz"
     bl_label = "Previz"
@@ -51,9 +51,7 @@ class Previz(Action, bpy.types.Operator):
     @classmethod
     def _why_grey(cls, context: bpy.types.Context) -> str:
         scene = plates.scene_of(context)
-        if scene.camera is None and not any(marker.camera for marker in scene.timeline_markers):
-            return "The scene has no camera"
-        return mattes.why_no_matte(scene, settings_of(scene))
+        return asking.why_no_previz(scene, settings_of(scene))
 
     def _run(self, context: bpy.types.Context) -> str:
         jobs.begin(asking.prepare_previz(context))

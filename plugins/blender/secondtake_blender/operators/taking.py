@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import StringProperty
 
-from .. import connection, jobs, plates, records, show, takes_known, thumbnails
+from .. import connection, deletion, jobs, plates, records, show, takes_known, thumbnails
 from ..compat import Rna
 from ..host import Answer
 from ..refusal import Refusal
@@ -116,6 +116,32 @@ class RejectTake(TakeAction, bpy.types.Operator):
         return f"{label} is gone from this .blend; its files are in {folder}"
 
 
+class DeleteTake(TakeAction, bpy.types.Operator):
+    """Delete this take's files for good, and take it away from here. It asks first, and cannot be undone"""
+
+    bl_idname = "secondtake.delete_take"
+    bl_label = "Delete Take"
+    bl_options = INTERNAL
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Ended:
+        """Ask first."""
+        record = _chosen(context)
+        if record is None:
+            return {"CANCELLED"}
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title=f"Delete {record.label or record.take}?",
+            message="Its files go for good, whether other .blend files show it or not.",
+            confirm_text="Delete",
+            icon="WARNING",
+        )
+
+    def _with(self, _context: bpy.types.Context, record: Rna) -> str:
+        deletion.delete(record)
+        return "Deleting"
+
+
 class ReviseTake(TakeAction, bpy.types.Operator):
     """Say it again with more words: Fix then makes a sibling of this take, from the same plate and matte"""
 
@@ -212,6 +238,7 @@ CLASSES = (
     CompareTake,
     AcceptTake,
     RejectTake,
+    DeleteTake,
     ReviseTake,
     OnTop,
     OnPlate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..ranges import inclusive
@@ -86,12 +87,12 @@ class Delivering(Base):
         return frozenset(text(job.get("JobId", "")) for job in self._project().GetRenderJobList() or [])
 
     def jobs_into(self, folder: str) -> tuple[str, ...]:
-        """Jobs of the queue that write below a folder: leftovers of ours."""
-        return tuple(
-            text(job.get("JobId", ""))
+        """Jobs of the queue that write into a folder or below it: leftovers of ours."""
+        targets = (
+            (text(job.get("JobId", "")), Path(text(job.get("TargetDir", ""))))
             for job in self._project().GetRenderJobList() or []
-            if text(job.get("TargetDir", "")).startswith(folder)
         )
+        return tuple(job_id for job_id, target in targets if Path(folder) in (target, *target.parents))
 
     def add_job(self, job: RenderJob) -> str:
         """Queue a range as files; its id. Resolve wants the last frame, and frames with the timeline's start."""
@@ -104,17 +105,30 @@ class Delivering(Base):
                 "FormatWidth": job.size_px[0], "FormatHeight": job.size_px[1],
             }
         )  # fmt: skip
-        require(is_set is True, "take the render settings")
+        require(is_set is not False, "take the render settings")
         said = text(self._project().AddRenderJob())
         added = sure(self.job_ids) - known
         if not added and said:  # it may be there all the same
             self._project().DeleteRenderJob(said)
         require(len(added) == 1, "add a render job")
-        return next(iter(added))
+        job_id = next(iter(added))
+        if not self._is_as_asked(job_id, job):  # it would render the artist's own settings, over the artist's files
+            self.delete_job(job_id)
+            require(False, "take the render settings")
+        return job_id
+
+    def _is_as_asked(self, job_id: str, job: RenderJob) -> bool:
+        """Whether a queued job has our folder and range: settings themselves cannot be read."""
+        for said in self._project().GetRenderJobList() or []:
+            if text(said.get("JobId")) == job_id:
+                count = said.get("MarkOut", job.record.count - 1) - said.get("MarkIn", 0) + 1
+                return Path(text(said.get("TargetDir"))) == Path(job.folder) and count == job.record.count
+        return False
 
     def start_job(self, job_id: str) -> None:
-        """Start one job, and no other."""
-        require(self._project().StartRendering([job_id], False) is True, "start to render")
+        """Start one job, and no other. What Resolve answers is not enough: it may answer nothing, and go on."""
+        self._project().StartRendering([job_id], False)
+        require(self.job_state(job_id).has_begun, "start to render")
 
     def job_state(self, job_id: str) -> RenderState:
         """How a job is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,15 +133,24 @@ class Reading(Base):
         """Whether any clip of the current timeline shows a pool item."""
         return any(_media_id(item) == pool_id for _, item in self._items())
 
-    def masks(self, item_id: str, names: Sequence[str], *, count: int) -> tuple[tuple[MaskAt, ...], ...]:
-        """Masks of a clip's compositions at each of its frames. Their time starts at 0 for the frames that show."""
+    def masks(
+        self, item_id: str, names: Sequence[str], *, count: int, tick: Callable[[int, int], None]
+    ) -> tuple[tuple[MaskAt, ...], ...]:
+        """Masks of a clip's compositions at each of its frames. Their time starts at 0 for the frames that show.
+
+        tick: called before each frame with its number from 0 and their count; what it raises ends it.
+        """
         there = dict(masks_of(self._item(item_id)))
         missing = [name for name in names if name not in there]
         if missing:
             raise Refusal(
                 f"The mask {missing[0]} cannot be read", remedy="Open the Fusion page on this clip, and try again"
             )
-        return tuple(tuple(mask_at(name, there[name], at) for at in range(count)) for name in names)
+        frames = []
+        for at in range(count):
+            tick(at, count)
+            frames.append([mask_at(name, there[name], at) for name in names])
+        return tuple(zip(*frames))
 
     def _chosen_item(self, timeline: api.Timeline) -> api.TimelineItem | None:
         if has(timeline, "GetSelectedClips"):

@@ -58,6 +58,10 @@ class Showing(Base):
             bool(timeline.GetIsTrackEnabled("video", index)) for index in range(1, timeline.GetTrackCount("video") + 1)
         )
 
+    def tracks_on(self) -> frozenset[int]:
+        """The numbers of those that are on."""
+        return frozenset(index for index, is_on in enumerate(self.enables(), start=1) if is_on)
+
     def set_enables(self, wanted: Sequence[bool]) -> None:
         """Turn video tracks on and off."""
         timeline = self._timeline()

@@ -55,12 +55,12 @@ class Steady:
         return None
 
     def _wrapped(self, answer: Any) -> Any:  # noqa: ANN401
+        if answer is None or isinstance(answer, (str, int, float)):
+            return answer
         if isinstance(answer, (list, tuple)):
             return type(answer)(self._wrapped(each) for each in answer)
         if isinstance(answer, dict):
             return {key: self._wrapped(each) for key, each in answer.items()}
-        if answer is None or isinstance(answer, (str, int, float)):
-            return answer
         return Steady(answer, self._pause)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from secondtake_daemon.engines.diffusion.families import flux2_klein, ltx2, wan_vace, wan_vace_fun
+from secondtake_daemon.engines.diffusion.families import flux2_klein, ltx2, qwen_edit, wan_vace, wan_vace_fun
 from secondtake_daemon.engines.diffusion.family import Family
 
 __all__ = ["FAMILIES", "family_of"]
@@ -15,6 +15,8 @@ FAMILIES: tuple[Family, ...] = (
     ltx2.LTX_2_5,
     ltx2.LTX_2,
     flux2_klein.FAMILY,
+    qwen_edit.QWEN_EDIT_PLUS,
+    qwen_edit.QWEN_EDIT,
 )
 
 

@@ -31,6 +31,7 @@ def arguments(run: Asked) -> dict[str, Any]:
         "mask": run.mask(),
         "noise": run.noise(_NOISE),
         "sound_noise": run.sound_noise,
+        "reference": _reference(run),
         "shows_green": run.settings.adapter == "inpaint",
         "strength": min(run.settings.strength, 1.0),
         "height": run.height,
@@ -51,6 +52,13 @@ def arguments(run: Asked) -> dict[str, Any]:
         "spatio_temporal_guidance_blocks": None,
         "output_type": "pt",
     }
+
+
+def _reference(run: Asked) -> Any:
+    """What its adapters were trained to be shown besides: the plate, or how a screen shows it; None without any."""
+    if run.settings.shows_screen:
+        return run.screen()
+    return run.video() if run.settings.adapter == "inpaint" else None
 
 
 def read(pipe: Any, words: str, tokens: int, device: str) -> dict[str, Any]:
@@ -106,6 +114,20 @@ LTX_2 = Family(
         Checkpoint(hub="diffusers/LTX-2.3-Diffusers", billions=22.0, licence=_LICENCE, is_free=False),
         Checkpoint(hub="diffusers/LTX-2.3-Distilled-Diffusers", billions=22.0, licence=_LICENCE, is_free=False),
     ),
+    adapter_uses=frozenset({"inpaint", "hdr"}),
+    adapter_names=(
+        (r"^audio_patchify_proj\b", "audio_proj_in"),
+        (r"^patchify_proj\b", "proj_in"),
+        (r"\bav_ca_video_scale_shift_adaln_single\b", "av_cross_attn_video_scale_shift"),
+        (r"\bav_ca_a2v_gate_adaln_single\b", "av_cross_attn_video_a2v_gate"),
+        (r"\bav_ca_audio_scale_shift_adaln_single\b", "av_cross_attn_audio_scale_shift"),
+        (r"\bav_ca_v2a_gate_adaln_single\b", "av_cross_attn_audio_v2a_gate"),
+        (r"\baudio_prompt_adaln_single\b", "audio_prompt_adaln"),
+        (r"\bprompt_adaln_single\b", "prompt_adaln"),
+        (r"^audio_adaln_single\b", "audio_time_embed"),
+        (r"^adaln_single\b", "time_embed"),
+        (r"^text_embedding_projection\.aggregate_embed\b", "connectors.text_proj_in"),
+    ),
     arguments=arguments,
     frames=frames,
     latents=latents,
@@ -118,6 +140,7 @@ LTX_2_5 = replace(
     parts=frozenset({"duration_head"}),
     summary="LTX-2.5: invents what the instruction says, inside the matte, in high dynamic range, and makes sound",
     shaper="acescct",
+    adapter_uses=frozenset(),
     colour=EngineColour.LINEAR_AP1,
     checkpoints=(Checkpoint(hub="Lightricks/LTX-2.5-Diffusers", billions=22.0, licence=_LICENCE, is_free=False),),
 )

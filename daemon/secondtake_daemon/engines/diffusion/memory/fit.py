@@ -17,6 +17,7 @@ from secondtake.boxes import Box
 from secondtake.errors import EngineFault, GpuMemory
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.contract import Job
+from secondtake_daemon.engines.diffusion.adapters import dressed
 from secondtake_daemon.engines.diffusion.families import family_of
 from secondtake_daemon.engines.diffusion.family import Family, Settings
 from secondtake_daemon.engines.diffusion.memory import device, measured
@@ -34,8 +35,8 @@ from secondtake_daemon.engines.diffusion.memory.plan import (
 from secondtake_daemon.engines.diffusion.memory.reading import best_pixels, read_weights
 from secondtake_daemon.engines.diffusion.settings import adapted, chosen
 from secondtake_daemon.engines.fitting import Foreseen
-from secondtake_daemon.engines.installed import card_of
-from secondtake_daemon.engines.recipe_card import recipe_cards
+from secondtake_daemon.engines.installed import card_of, worn
+from secondtake_daemon.engines.recipe_card import CARRY, EDIT, options_of, recipe_cards
 from secondtake_daemon.models.shelf import Model
 
 __all__ = ["Task", "fitted", "foreseen", "forwards_of", "note_of", "parts_of", "task_of"]
@@ -94,15 +95,19 @@ def fitted(card: Card, *, job: Job, crop: Box, frames: int) -> Card:
     if not card.steps:
         return _fitted(card, job, crop, frames, job.scratch)
     scratches = (job.scratch / _EDITOR, job.scratch)
-    steps = [_fitted(step, job, crop, frames, scratch) for step, scratch in zip(card.steps, scratches, strict=True)]
+    steps = [
+        _fitted(step, own, crop, frames, scratch)
+        for (step, own), scratch in zip(_steps(card, job), scratches, strict=True)
+    ]
     return _joined(card, steps)
 
 
 def foreseen(card: Card, *, job: Job, crop: Box, frames: int) -> tuple[Card, tuple[Foreseen, ...]]:
     """As `fitted`, for the machine as it is now and a job that nobody has begun; and the plan of each model."""
     if card.steps:
-        found = [foreseen(step, job=job, crop=crop, frames=frames) for step in card.steps]
+        found = [foreseen(step, job=own, crop=crop, frames=frames) for step, own in _steps(card, job)]
         return _joined(card, [step for step, _ in found]), tuple(one for _, several in found for one in several)
+    card = worn(card, operation=job.operation, options=job.options)
     if card.model is None or crop.is_empty:
         return card, ()
     task = task_of(card, job=job, crop=crop, frames=frames, machine=device.here().machine())
@@ -115,7 +120,7 @@ def task_of(card: Card, *, job: Job, crop: Box, frames: int, machine: Machine | 
     model, family = parts_of(card)
     now = machine or device.machine_here()
     key = measured.key_for(now, digest=model.digest, storage=family.storage)
-    settings = chosen(family, quality=job.quality, options=_own(job)).settings
+    settings = chosen(family, quality=job.quality, options=job.options).settings
     return Task(
         model=model,
         family=family,
@@ -133,7 +138,7 @@ def parts_of(card: Card) -> tuple[Model, Family]:
     family = family_of(model.pipeline, model.component_bytes) if model is not None else None
     if model is None or family is None:
         raise EngineFault(f"The engine '{card.name}' has no model that is known", remedy="Add the model again")
-    return model, adapted(family, model.settings)
+    return model, dressed(adapted(family, model.settings), model.adapters)
 
 
 def forwards_of(settings: Settings) -> int:
@@ -154,6 +159,7 @@ def note_of(plan: Plan) -> str:
 
 
 def _fitted(card: Card, job: Job, crop: Box, frames: int, scratch: Path) -> Card:
+    card = worn(card, operation=job.operation, options=job.options)
     if card.model is None or crop.is_empty:
         return card
     task, file = task_of(card, job=job, crop=crop, frames=frames), state_file(scratch, card.name)
@@ -169,7 +175,7 @@ def _at(card: Card, task: Task, pixels: Pixels) -> Card:
     """The card with what its pixels depend on."""
     if pixels == best_pixels(task.family):
         return card
-    return card_of(_set(task.model, pixels), _raw_family(card))
+    return card_of(_set(task.model, pixels), _raw_family(card), adapters=card.adapters)
 
 
 def _joined(card: Card, steps: list[Card]) -> Card:
@@ -230,6 +236,9 @@ def _raw_family(card: Card) -> Family:
     return family
 
 
-def _own(job: Job) -> dict[str, str]:
-    """A recipe's options name the step they are for; for a plan the carrier's own count."""
-    return {name: text for name, text in job.options.items() if "." not in name and name != "frame"}
+def _steps(card: Card, job: Job) -> list[tuple[Card, Job]]:
+    """Of a recipe, each with the job as it is told: the recipe's options name the step they are for."""
+    return [
+        (step, dataclasses.replace(job, options=options_of(job.options, prefix)))
+        for step, prefix in zip(card.steps, (EDIT, CARRY), strict=True)
+    ]

@@ -173,6 +173,8 @@ class Holding:
             name=family.runs or family.pipeline,
             digest=model.digest,
             denoisers=family.denoisers,
+            adapters=model.adapters,
+            adapter_names=family.adapter_names,
         )
 
     def _planned(self) -> Plan:

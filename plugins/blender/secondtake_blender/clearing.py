@@ -1,0 +1,51 @@
+"""What stands beside a deleted take: rendered plates, mattes, pictures. Removed in a thread; nothing of Blender."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from .chores import Chore
+
+__all__ = ["clear_beside", "is_named", "rendered_folders"]
+
+_MANIFEST = "take.json"
+_RENDERED = ".render"
+
+
+def rendered_folders(paths: Iterable[str]) -> list[str]:
+    """The folders of a background Blender that files lie in: `TAKE.render`."""
+    found = [parent for path in paths if path for parent in Path(path).parents if parent.suffix == _RENDERED]
+    return [str(folder) for folder in dict.fromkeys(found)]
+
+
+def clear_beside(folder: str, *, used: Iterable[str], others: Iterable[str]) -> Chore[None]:
+    """Begin to remove `FOLDER.compare` and `FOLDER.render`, and the folders `used` that the take was made from.
+
+    What another take was made from stays, and what belongs to a take that is there. `others` are folders of takes that
+    the .blend knows; those that lie beside `folder` are looked at besides.
+    """
+    known, rendered = [Path(other) for other in others], [Path(one) for one in (f"{folder}{_RENDERED}", *used)]
+    return Chore(lambda: _clear(Path(folder), dict.fromkeys(rendered), known))
+
+
+def is_named(rendered: Path, manifest: Path) -> bool:
+    """True if a take's manifest names a file in the folder `rendered`; one that cannot be read might."""
+    try:
+        text = manifest.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return json.dumps(str(rendered / "_"), ensure_ascii=False)[1:-2] in text
+
+
+def _clear(folder: Path, rendered: Iterable[Path], others: list[Path]) -> None:
+    shutil.rmtree(f"{folder}.compare", ignore_errors=True)
+    manifests = {*folder.parent.glob(f"*/{_MANIFEST}"), *(other / _MANIFEST for other in others)}
+    for each in rendered:
+        is_of_a_take = (each.with_suffix("") / _MANIFEST).is_file()
+        if not is_of_a_take and not any(is_named(each, manifest) for manifest in manifests):
+            shutil.rmtree(each, ignore_errors=True)
