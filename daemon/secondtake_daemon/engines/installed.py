@@ -7,6 +7,7 @@ from pathlib import Path
 
 from secondtake.errors import SecondTakeError
 from secondtake.messages import Operation
+from secondtake_daemon.engines.anchoring import ANCHOR
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.diffusion.families import family_of
 from secondtake_daemon.engines.diffusion.family import Family
@@ -61,7 +62,7 @@ def card_of(model: Model, family: Family) -> Card:
         controls=family.controls,
         whole_frames=True,
         needs_words=family.operations - _wordless(family),
-        options=JOB_OPTIONS,
+        options=JOB_OPTIONS if family.looks else tuple(name for name in JOB_OPTIONS if name != ANCHOR),
         licence=model.licence,
         model=model,
         why_not=why_not,

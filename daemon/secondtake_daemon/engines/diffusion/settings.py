@@ -9,6 +9,7 @@ from typing import Any
 
 from secondtake.errors import UsageError
 from secondtake.messages import Quality
+from secondtake_daemon.engines.anchoring import ANCHOR
 from secondtake_daemon.engines.diffusion.family import Family, Settings
 from secondtake_daemon.engines.diffusion.memory.caches import refused
 
@@ -128,7 +129,7 @@ _OF_SETTINGS: dict[str, Callable[[str, str], Any]] = {
     "sigmas": _sigmas,
     "adapter": _adapter,
 }
-JOB_OPTIONS = (*(name for name in _OF_SETTINGS if name != "adapter"), "matte", "negative", "grain")
+JOB_OPTIONS = (*(name for name in _OF_SETTINGS if name != "adapter"), "matte", "negative", "grain", ANCHOR)
 """What `--engine-option` takes."""
 MODEL_OPTIONS = (*_OF_FAMILY, *_OF_SETTINGS)
 """What `models add --set` takes."""
