@@ -61,9 +61,8 @@ class Task:
     @property
     def key_of_machine(self) -> str:
         """What the last bits of a computation may depend on, besides the model."""
-        return (
-            f"{self.machine.name} {self.machine.driver} torch {version('torch')} transformers {version('transformers')}"
-        )
+        machine = f"{device.kind_of(self.machine)} {self.machine.driver}"
+        return f"{machine} torch {version('torch')} transformers {version('transformers')}"
 
     def now(self, machine: Machine) -> Task:
         """The same, on the machine as it is now."""
