@@ -40,8 +40,10 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def long(studio: Studio, shots: Path) -> Studio:
-    """The studio with the longer shot."""
+def long(studio: Studio, shots: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    """The studio with the longer shot. Threads that wait for each other would cost ten times what the model does; that
+    their number does not change with the workers is proved in tests/service/test_life.py."""
+    monkeypatch.setenv("SECONDTAKE_WORKER_THREADS", "1")
     return Studio(shots, studio.home, studio.engine)
 
 
