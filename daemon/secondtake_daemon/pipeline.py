@@ -254,6 +254,7 @@ def _manifest(
         references=prepared.guides.references_used,
         motion=prepared.guides.motion_used,
         control=prepared.guides.control_used,
+        anchor=plan.anchor.frame if plan.anchor else None,
         revises=request.revises,
         instructions=(*request.instructions, *filter(None, [request.instruction])),
         line=line.takes if line else (),

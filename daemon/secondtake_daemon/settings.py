@@ -29,7 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Worker processes at most."""
     worker_threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
-    """Threads the image libraries of a worker may use; 0 shares the machine's cores among the workers."""
+    """Threads the image libraries of a worker may use; 0 shares the machine's cores among the workers. A model without
+    a GPU has as many, or all cores in each worker: its last bits hang on their number."""
     worker_idle_s: Seconds = 60.0
     """A worker without work ends after so long."""
     worker_command: tuple[str, ...] = ()

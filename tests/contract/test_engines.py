@@ -16,8 +16,9 @@ import pytest
 
 from secondtake.errors import Cancelled, NoSuchEngine, UsageError
 from secondtake.messages import FixRequest, Operation, Reference
+from secondtake_daemon.engines.anchoring import ANCHOR
 from secondtake_daemon.engines.catalogue import Catalogue
-from secondtake_daemon.engines.contract import Known, Patch
+from secondtake_daemon.engines.contract import Anchor, Known, Patch
 from secondtake_daemon.service.intake import check
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -173,6 +174,22 @@ def test_it_looks_at_no_more_than_its_card_says(on: Bench, tmp_path: Path) -> No
         assert on.card.references or "references" not in on.shot.asked
         assert on.card.reads_motion or "motion" not in on.shot.asked
     engine.unload()
+
+
+def test_it_looks_at_what_was_made_first_if_its_card_says_so(on: Bench, fresh: list[Patch], tmp_path: Path) -> None:
+    assert (ANCHOR in on.card.options) <= (on.card.looks > 0), "no picture can be shown to it"
+    if ANCHOR not in on.card.options:
+        return
+    frame = on.windows[-1].frames[-1]
+    picture = np.random.default_rng(3).random((*fresh[0].pixels.shape[1:],), np.float32)
+    shown = replace(on.windows[0], anchor=Anchor(frame=frame, picture=picture))
+    engine, job = on.engine(), on.job(tmp_path)
+    engine.load(job)
+    on.shot.seen.clear()
+    patch = engine.generate(shown, job)
+    engine.unload()
+    assert on.shot.seen <= {*shown.frames, *on.handles[0], frame}
+    assert on.bytes_of(patch) != on.bytes_of(fresh[0])
 
 
 def test_words_and_seed_matter_as_its_card_says(on: Bench, fresh: list[Patch], tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_a_step_is_kept_by_all_it_hangs_on(tmp_path: Path) -> None:
     assert measured.key_for(replace(MACHINE, free_bytes=0), digest="d", storage="full") == key
 
 
+def test_threads_are_part_of_what_the_last_bits_hang_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured with a tiny model: one frame of 24 differs between one thread and two."""
+    kinds = set()
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        assert device.kind_of(MACHINE) == "GPU", "there they do not count"
+        kinds.add(device.kind_of(replace(MACHINE, has_gpu=False)))
+    assert len(kinds) == 2
+
+
 def test_the_largest_rendering_says_most(tmp_path: Path) -> None:
     small = measured.Step(tokens=measured.LEAST_TOKENS, token_bytes=2.0, flops=1.0)
     assert not measured.keep(tmp_path, "k", measured.Step(tokens=measured.LEAST_TOKENS - 1, token_bytes=1, flops=1))

@@ -19,7 +19,7 @@ from array_shots import ArrayShot
 from secondtake.boxes import Box
 from secondtake.errors import EngineFault
 from secondtake.messages import ControlKind, Operation, Quality
-from secondtake_daemon.engines.contract import Control, Job, Window
+from secondtake_daemon.engines.contract import Anchor, Control, Job, Window
 from secondtake_daemon.engines.diffusion.families import ltx2, wan_vace
 from secondtake_daemon.engines.diffusion.render import Look, render
 from secondtake_daemon.engines.diffusion.run import Heard, Made, Run
@@ -270,3 +270,42 @@ def test_sound_is_that_of_the_windows_own_frames() -> None:
     assert mine[0] == pytest.approx(16 / 24, abs=2e-4)
     assert mine[-1] == pytest.approx(32 / 24, abs=2e-4)
     assert len(mine) == pytest.approx(16 / 24 * 8000, abs=1)
+
+
+def an_anchor(shot: ArrayShot, *, light: float, frame: int = 1070) -> Anchor:
+    """A frame of elsewhere, with something new in its hole."""
+    picture = shot.plate(frame, CROP).copy()
+    picture[shot.hole(frame, CROP) > 0] = light
+    return Anchor(frame=frame, picture=picture)
+
+
+def test_what_was_made_first_is_shown_without_what_lies_around_it() -> None:
+    shot, recorder = a_shot(count=80), Recorder()
+    window = a_window(shot, first=1008, last=1023, anchor=an_anchor(shot, light=0.8))
+    render(window, a_job(), look=a_look(gain=0.5), model=recorder)
+    (look,) = recorder.run.looks
+    assert look.shape == (32, 32, 3), "rows 36-60 and columns 48-80, in squares of 16"
+    inside = SHAPERS["display"].encode(np.float32([0.4]))[0]
+    np.testing.assert_allclose(look[4:28, :], inside, rtol=1e-6)
+    assert not np.allclose(look[:4], inside)
+
+
+def test_what_was_made_first_of_whole_frames_is_shown_whole() -> None:
+    shot, recorder = a_shot(count=80), Recorder()
+    shot.holes[:] = 1
+    anchor = an_anchor(shot, light=0.8)
+    anchor.picture[0, 0] = np.nan
+    render(a_window(shot, anchor=anchor), a_job(), look=a_look(), model=recorder)
+    (look,) = recorder.run.looks
+    assert look.shape == (HEIGHT, WIDTH, 3)
+    assert np.isfinite(look).all()
+
+
+def test_what_the_artist_shows_comes_before_it() -> None:
+    shot, recorder = a_shot(count=80), Recorder()
+    pictures = tuple(np.full((10, 20, 3), 0.1 * at, np.float32) for at in range(1, 4))
+    window = a_window(shot, anchor=an_anchor(shot, light=0.8))
+    render(window, a_job(looks=pictures[:2]), look=a_look(), model=recorder)
+    assert [look.shape[0] for look in recorder.run.looks] == [10, 10, 32]
+    render(window, a_job(looks=pictures), look=a_look(), model=recorder)
+    assert [look.shape[0] for look in recorder.run.looks] == [10, 10, 10], "a model takes no more than it takes"

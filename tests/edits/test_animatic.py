@@ -201,6 +201,19 @@ def test_a_sound_file_is_cut_to_the_picture_and_beats_the_movies(tmp_path: Path)
     assert np.abs(heard[8000:]).max() < 0.01
 
 
+def test_a_take_is_heard_as_it_was_made(tmp_path: Path) -> None:
+    """Its own sound comes before that of the movie it goes on from, whose first frame is not the take's."""
+    movie = write_movie(tmp_path / "m.mkv", frames=2, tone_hz=None)
+    files = plate_cut(shot(write_plate(tmp_path / "a", [GREEN] * 4))).files
+    own = write_wav(tmp_path / "s.wav", seconds=4 / 24)
+    cut = Cut(shot=shot(movie), frames=(-1, 0, 1, 2), files=files, movie=movie, sound=own)
+    write([plate_cut(shot(write_plate(tmp_path / "b", [RED] * 2))), cut], tmp_path / "x.mp4")
+    heard = hear(tmp_path / "x.mp4")
+    assert len(heard) == pytest.approx(6 * 2000, abs=1024)
+    loud = [float(np.abs(heard[at * 2000 + 400 : at * 2000 + 1600]).max()) > 0.1 for at in range(6)]
+    assert loud == [False] * 2 + [True] * 4
+
+
 def test_a_sound_is_read_to_the_sample(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "s.wav", seconds=0.5, hertz=440)
     with Sound(path) as whole, Sound(path, start_s=Fraction(1, 10)) as later:

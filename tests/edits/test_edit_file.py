@@ -9,7 +9,7 @@ import pytest
 
 from secondtake.errors import BadInput
 from secondtake.frames import FrameRange
-from secondtake.messages import Operation, Quality, Reference
+from secondtake.messages import ControlKind, Operation, Quality, Reference
 from secondtake_daemon.edits.edit import parse_rate
 from secondtake_daemon.edits.edit_file import load_edit
 
@@ -46,6 +46,8 @@ frames = 12
 colorspace = "ACEScct"
 """
 SHOT = '[[shot]]\nname = "a"\nplate = "p.####.exr"\nmatte = "m.exr"\n'
+PLAIN = '[[shot]]\nname = "a"\nplate = "p.####.exr"\n'
+NEW = '[[shot]]\nname = "a"\noperation = "generate"\nframes = "1-24"\nsize = "832x480"\n'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -88,6 +90,27 @@ def test_little_is_enough(tmp_path: Path) -> None:
     assert load_edit(tmp_path / "edit.toml", out=tmp_path / "else").out == tmp_path / "else"
 
 
+def test_whole_frames_need_no_matte(tmp_path: Path) -> None:
+    said = {
+        "b": 'plate = "p.####.exr"\noperation = "restyle"\ncontrol = "depth/d.####.exr"\ncontrol_kind = "depth"\n'
+        'references = ["look.png"]\nengine_options = { grain = "none" }\n',
+        "c": 'plate = "p.####.exr"\nextend = [-12, 24]\n',
+        "d": 'plate = "p.####.exr"\noperation = "extend"\nframes = "1001-1060"\nextend = 5\n',
+        "e": 'operation = "generate"\nframes = "1-24"\nsize = "832x480"\n',
+        "f": 'operation = "generate"\nframes = "1-24"\nsize = "64×48"\nfps = 12.5\n',
+    }
+    tables = "".join(f'[[shot]]\nname = "{name}"\n{more}' for name, more in said.items())
+    restyled, longer, from_here, new, slow = load_edit(write(tmp_path, "fps = 29.97\n" + tables)).shots
+    assert all(shot.is_fix for shot in (restyled, longer, from_here, new, slow))
+    assert (restyled.control, restyled.control_kind) == (str(tmp_path / "depth/d.####.exr"), ControlKind.DEPTH)
+    assert restyled.references == (Reference(path=str(tmp_path / "look.png")),)
+    assert (longer.operation, longer.extend, longer.frames) == (Operation.EXTEND, (-12, 24), None)
+    assert (from_here.operation, from_here.extend) == (Operation.EXTEND, (5,))
+    assert (new.plate, new.size, new.frames) == ("", (832, 480), FrameRange(1, 24))
+    assert new.fps == pytest.approx(29.97, abs=1e-3), "as the edit plays"
+    assert (slow.size, slow.fps) == ((64, 48), 12.5)
+
+
 @pytest.mark.parametrize(
     ("text", "says", "remedy"),
     [
@@ -117,6 +140,23 @@ def test_little_is_enough(tmp_path: Path) -> None:
         ('[[shot]]\nname = "a/b"\nplate = "p"\n', "'a/b' cannot be a shot's name", "letters"),
         ('[[shot]]\nname = "a"\nplate = "p"\noperation = "remove"\n', "it has 'operation' but no matte", "matte"),
         ('[[shot]]\nname = "a"\nplate = "p"\ninstruction = "go"\n', "it has 'instruction' but no matte", "matte"),
+        ('[[shot]]\nname = "a"\nplate = 7\n', "'plate' is a whole number, not text", "Correct"),
+        ('[[shot]]\nname = "a"\nplate = ""\n', "its plate is empty", "sh010"),
+        (NEW.replace("frames", "# frames"), "does not say which frames to generate", "1001-1048"),
+        (NEW.replace("size", "# size"), "does not say how large its frames are", "832x480"),
+        (NEW.replace("832x480", "large"), "'large' is no size", "832x480"),
+        (NEW + 'plate = "p.####.exr"\n', "it has a plate, and generates a shot without one", "restyle or extend"),
+        (NEW + 'matte = "m.exr"\n', "it has a matte, and to generate makes whole frames", "Leave out matte"),
+        (NEW + "extend = 5\n", "it has 'extend' and is to generate", "one of them"),
+        (SHOT + 'size = "832x480"\n', "it has 'size', which the plate says", "generate"),
+        (SHOT + "fps = 25\n", "it has 'fps', which the plate says", "generate"),
+        (SHOT + "extend = 5\n", "it has a matte, and to extend makes whole frames", "Leave out matte"),
+        (PLAIN + 'operation = "extend"\n', "does not say by how much it is extended", "[-12, 24]"),
+        (PLAIN + "extend = [12, 0]\n", "it is extended by no frame", "-12"),
+        (PLAIN + "extend = 1.5\n", "'extend' is a number, not a whole number or a list", "Correct"),
+        (PLAIN + 'operation = "replace"\nextend = 5\n', "it has 'extend' and is to replace", "one of them"),
+        (PLAIN + 'control_kind = "lines"\n', "'control_kind' cannot be used", "Correct"),
+        (PLAIN + 'control = "d.####.exr"\n', "it has 'control' but no matte", "matte"),
         ("[[shot]\n", "no TOML", "line"),
         ('[[shot]]\nname = "a\n', "line 2", "line"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 from secondtake.errors import BadInput
 from secondtake.frames import FrameRange
-from secondtake.messages import Operation, Quality, Reference
+from secondtake.messages import ControlKind, Operation, Quality, Reference
 from secondtake_daemon.edits.attempts import Attempts
 from secondtake_daemon.edits.edit import EditShot
 from secondtake_daemon.edits.orders import Order, order_for
@@ -59,6 +60,11 @@ def test_the_same_shot_is_the_same_job(shot: EditShot, tmp_path: Path) -> None:
         {"matte_channel": "A"},
         {"motion": "/v.####.exr"},
         {"aovs": ("confidence",)},
+        {"control": "/d.####.exr"},
+        {"control_kind": ControlKind.SCRIBBLE},
+        {"operation": Operation.EXTEND, "extend": (2,)},
+        {"size": (64, 48)},
+        {"fps": 25.0},
     ],
 )
 def test_whatever_changes_makes_another_job_elsewhere(
@@ -93,6 +99,32 @@ def test_files_outside_the_frames_do_not_count(shot: EditShot, tmp_path: Path) -
     before = order(shot, tmp_path)
     _touch_plate(tmp_path)
     assert order(shot, tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("by", "frames", "wanted"),
+    [((2,), None, "1-5"), ((-1, 3), None, "0-6"), ((4,), FrameRange(2, 3), "2-7"), ((), FrameRange(1, 9), "1-9")],
+)
+def test_frames_of_an_extension(
+    shot: EditShot, tmp_path: Path, by: tuple[int, ...], frames: FrameRange | None, wanted: str
+) -> None:
+    longer = replace(shot, matte="", operation=Operation.EXTEND, extend=by, frames=frames)
+    assert order(longer, tmp_path).request(0).frames == wanted
+
+
+def test_an_extension_of_nothing_is_left_to_the_daemon(shot: EditShot, tmp_path: Path) -> None:
+    gone = replace(shot, plate=str(tmp_path / "gone.####.exr"), matte="", operation=Operation.EXTEND, extend=(2,))
+    assert order(gone, tmp_path).request(0).frames == ""
+
+
+def test_frames_to_follow_that_change_make_another_job(shot: EditShot, tmp_path: Path) -> None:
+    following = replace(shot, control=shot.matte.replace("matte/m", "depth/d"), control_kind=ControlKind.DEPTH)
+    shutil.copytree(tmp_path / "matte", tmp_path / "depth")
+    for path in (tmp_path / "depth").iterdir():
+        path.rename(path.with_name(path.name.replace("m.", "d.")))
+    before = order(following, tmp_path)
+    (tmp_path / "depth" / "d.0002.exr").write_bytes(b"else")
+    assert order(following, tmp_path).request(0).job != before.request(0).job
 
 
 def test_what_does_not_change_the_take_does_not_count(shot: EditShot, tmp_path: Path) -> None:

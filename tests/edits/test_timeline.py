@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import wave
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from secondtake.errors import BadInput
 from secondtake.frames import FrameRange
-from secondtake.messages import FixResult, Operation, Proof, Quality, Reference
+from secondtake.messages import ControlKind, FixResult, Operation, Proof, Quality, Reference
 from secondtake_daemon.edits.cuts import Cut, black, plate_cut
 from secondtake_daemon.edits.edit import Edit, EditShot
 from secondtake_daemon.edits.edit_file import load_edit
@@ -78,6 +80,47 @@ def test_a_take_is_an_image_sequence_that_is_there(tmp_path: Path) -> None:
     noted = clip.metadata["secondtake"]
     assert (noted["take"], noted["instruction"]) == ("t1234", "a red coat")
     assert timeline.audio_tracks() == []
+
+
+def test_a_take_with_a_sound_of_its_own(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "s.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(b"\0" * 16_000)
+    cut = replace(made(tmp_path), sound=tmp_path / "s.wav")
+    timeline = otio.adapters.read_from_file(str(written(tmp_path, [cut])))
+    (clip,) = timeline.audio_tracks()[0]
+    assert clip.media_reference.target_url == (tmp_path / "s.wav").as_uri()
+    assert [clip.source_range.start_time.value, clip.source_range.duration.value] == [0, 4]
+
+
+NEW_SHOTS: dict[str, dict[str, Any]] = {
+    "generate": {"plate": "", "size": (64, 48), "fps": 12.5, "frames": FrameRange(1001, 1004)},
+    "extend": {"extend": (-1, 2)},
+    "restyle": {"control": "/d.####.exr", "control_kind": ControlKind.DEPTH, "references": (Reference(path="/l.exr"),)},
+}
+
+
+@pytest.mark.parametrize("operation", NEW_SHOTS)
+def test_whole_frames_there_and_back(tmp_path: Path, operation: str) -> None:
+    cut = made(tmp_path)
+    plain: dict[str, Any] = {"matte": "", "references": (), "grow_px": 0, "feather_px": 0, "frames": None}
+    wishes = {**plain, "operation": Operation(operation), **NEW_SHOTS[operation]}
+    cut = replace(cut, shot=replace(cut.shot, **wishes))
+    assert load_edit(written(tmp_path, [cut])).shots == (cut.shot,)
+
+
+def test_of_an_extension_that_was_cut_shorter_its_frames_say_how_long(tmp_path: Path) -> None:
+    cut = made(tmp_path)
+    longer = replace(cut.shot, matte="", operation=Operation.EXTEND, extend=(2,), frames=None)
+    path = written(tmp_path, [replace(cut, shot=longer)])
+    timeline = otio.adapters.read_from_file(str(path))
+    clip = timeline.video_tracks()[0][0]
+    clip.source_range = TimeRange(clip.source_range.start_time, RationalTime(3, 24000 / 1001))
+    otio.adapters.write_to_file(timeline, str(tmp_path / "cut.otio"))
+    (again,) = load_edit(tmp_path / "cut.otio").shots
+    assert (again.operation, again.frames, again.extend) == (Operation.EXTEND, FrameRange(1001, 1003), ())
 
 
 def test_gaps_and_plates(tmp_path: Path) -> None:

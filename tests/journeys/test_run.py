@@ -27,6 +27,7 @@ import pytest
 from secondtake import Client
 from secondtake.messages import JobState, JobView
 from secondtake_daemon.cli import app
+from secondtake_daemon.takes.manifest import load
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 from exr_shots import Layout, write_matte, write_shot
@@ -164,6 +165,42 @@ def test_an_edit_becomes_takes_an_animatic_and_a_timeline(reel: Reel, secondtake
     from_timeline = command("run", reel.root / "recut.otio", "--json", "--no-start")
     assert from_timeline.status == 0, from_timeline.err
     assert takes(from_timeline) == takes(ran), "the timeline names the same shots"
+
+
+def test_shots_that_go_on_or_are_new(reel: Reel) -> None:
+    reel.shot("a", STANDIN + "extend = [-1, 2]\n", matte=False)
+    reel.shot("b", STANDIN + 'operation = "restyle"\ncontrol_kind = "scribble"\n', matte=False)
+    follow = 'control = "b/matte/m.####.exr"\ncontrol_kind = "depth"\nreferences = ["b/plate/sh.1001.exr"]\n'
+    new = f'operation = "generate"\nsize = "80x60"\nframes = "1001-1003"\n{follow}'
+    reel.file.write_text(f'{reel.file.read_text()}\n[[shot]]\nname = "c"\n{STANDIN}{new}')
+    ran = reel.run()
+    assert ran.status == 0, ran.err
+    assert states(ran) == {"a": "done", "b": "done", "c": "done"}
+    files = [[Path(file).name.split(".")[-2] for file in shot["files"]] for shot in ran.json["shots"]]
+    assert files == [["1000", "1001", "1002", "1003", "1004", "1005"], *[["1001", "1002", "1003"]] * 2]
+    assert length(ran.json["animatic"]) == 6 + 3 + 3
+    for shot in ran.json["shots"]:
+        assert command("verify", Path(shot["files"][0]).parent).status == 0
+    made = load(Path(ran.json["shots"][2]["files"][0]).parent)
+    assert (made.request.fps, made.request.width_px, made.request.plate) == (24.0, 80, "")
+    assert made.control is not None
+
+    shutil.copy(ran.json["timeline"], reel.root / "recut.otio")
+    again = command("run", reel.root / "recut.otio", "--json", "--no-start")
+    assert again.status == 0, again.err
+    assert takes(again) == takes(ran), "the timeline names the same shots"
+
+
+def test_new_frames_that_fail(reel: Reel) -> None:
+    fails = "engine_options = { nan_at = 1004 }\n"
+    reel.shot("a", STANDIN + 'operation = "extend"\nframes = "1001-1005"\n' + fails, matte=False)
+    new = 'operation = "generate"\nsize = "40x32"\nframes = "1001-1004"\n'
+    reel.file.write_text(f'{reel.file.read_text()}\n[[shot]]\nname = "b"\n{STANDIN}{new}{fails}')
+    ran = reel.run()
+    assert ran.status == 11
+    assert states(ran) == {"a": "failed", "b": "failed"}
+    assert length(ran.json["animatic"]) == 3 + 4, "what was filmed, and black"
+    assert "Shot b cannot be shown: The shot has no plate." in ran.json["notes"]
 
 
 def test_one_failure_does_not_stop_the_others(reel: Reel) -> None:

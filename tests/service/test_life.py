@@ -19,6 +19,8 @@ from places import Place, is_alive, wait_for
 from secondtake import Client, DaemonLost, JobState, ensure_daemon, launch
 from secondtake.endpoint import Endpoint, Runtime, read_runtime
 from secondtake.process import process_start
+from secondtake_daemon.service.supervisor import worker_environment
+from secondtake_daemon.settings import Settings
 
 
 def test_ready_in_time(place: Place) -> None:
@@ -294,6 +296,16 @@ def test_orphaned_workers_are_killed(place: Place) -> None:
 def test_the_launcher_file_names_our_python(place: Place) -> None:
     place.client()
     assert msgspec.json.decode(place.home.launcher_file.read_bytes()) == {"python": sys.executable}
+
+
+def test_a_model_has_as_many_threads_however_many_workers_there_are() -> None:
+    """Without a GPU the last bits of what it makes hang on them."""
+    one, four = (worker_environment(Settings(workers=count)) for count in (1, 4))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        assert one[name] == four[name] == str(os.cpu_count())
+    assert int(four["OPENCV_FOR_THREADS_NUM"]) == max((os.cpu_count() or 1) // 4, 1)
+    said = worker_environment(Settings(workers=4, worker_threads=3))
+    assert said["OMP_NUM_THREADS"] == said["OPENCV_FOR_THREADS_NUM"] == "3"
 
 
 def test_environment_of_workers(place: Place) -> None:

@@ -17,16 +17,15 @@ from secondtake.frames import FrameSet
 from secondtake.messages import ControlKind, FixRequest, Operation, Quality, Reference
 from secondtake_daemon.cli.arguments import absolute_path, as_text
 from secondtake_daemon.cli.takes import registry_root
-from secondtake_daemon.images.sequences import choose, find, shot_name
+from secondtake_daemon.edits.edit import WHOLE_FRAMES
+from secondtake_daemon.edits.longer import frames_there, longer, parse_size
+from secondtake_daemon.images.sequences import shot_name
 from secondtake_daemon.takes import recipe, registry
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, Manifest, load
 
 __all__ = ["Asked", "generate_request", "request_of"]
 
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
-_WHOLE_FRAMES = (Operation.RESTYLE, Operation.EXTEND, Operation.GENERATE)
-"""What needs no matte."""
-_SIZE = re.compile(r"([0-9]{1,5})[x×]([0-9]{1,5})")
 _FRAME = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -80,16 +79,14 @@ def request_of(asked: Asked) -> FixRequest:
         request = _extended(request, asked.extend)
     if request.operation is Operation.GENERATE and asked.revise is None:
         raise UsageError("A shot without a plate is no fix", remedy="Use `secondtake generate`")
-    if not request.matte and request.operation not in _WHOLE_FRAMES:
+    if not request.matte and request.operation not in WHOLE_FRAMES:
         raise UsageError("There is no matte", remedy="Say with --matte what may change")
     return request
 
 
 def generate_request(asked: Asked, *, size: str, fps: float | None) -> FixRequest:
     """The request for a shot without a plate, with a job id. Raises UsageError."""
-    match = _SIZE.fullmatch(size)
-    if not match:
-        raise UsageError(f"'{size}' is no size", remedy="Give --size WIDTHxHEIGHT, as 832x480")
+    width_px, height_px = parse_size(size)
     if fps is None:
         raise UsageError("It is not said how fast the new frames run", remedy="Give --fps, as 24")
     base = FixRequest(
@@ -102,8 +99,8 @@ def generate_request(asked: Asked, *, size: str, fps: float | None) -> FixReques
         frames=_frames(asked.frames),
         colourspace=as_text("--colorspace", asked.colourspace or ""),
         ocio=_configuration(os.environ.get("OCIO", "")),
-        width_px=int(match[1]),
-        height_px=int(match[2]),
+        width_px=width_px,
+        height_px=height_px,
         fps=fps,
     )
     return replace(base, **_given(asked, base))
@@ -139,27 +136,10 @@ def _on_take(asked: Asked, name: str) -> FixRequest:
 
 def _extended(request: FixRequest, by: Sequence[int]) -> FixRequest:
     """The request for frames beyond the plate's. by: how many after it, or, negative, before it. Raises UsageError."""
-    if 0 in by or not by:
-        raise UsageError(
-            "--extend 0 adds no frame", remedy="Give --extend 12 for frames after the plate, -12 before it"
-        )
     if request.operation is not Operation.EXTEND:
         raise UsageError(f"--extend does not go with --operation {request.operation.value}", remedy="Leave one out")
-    there = FrameSet.parse(request.frames) if request.frames else FrameSet(_plate_frames(request.plate))
-    before, after = (
-        max([-each for each in by if each < 0], default=0),
-        max([each for each in by if each > 0], default=0),
-    )
-    return replace(request, frames=str(there.longer(before=before, after=after)))
-
-
-def _plate_frames(plate: str) -> tuple[int, ...]:
-    path = Path(plate)
-    if path.is_file() and path.suffix.lower() not in (".exr", ".sxr"):
-        from secondtake_daemon.images import movies  # it loads FFmpeg
-
-        return tuple(range(1, movies.probe(path).length + 1))
-    return choose(find(plate))
+    there = FrameSet.parse(request.frames) if request.frames else FrameSet(frames_there(request.plate))
+    return replace(request, frames=str(longer(there, by)))
 
 
 def _revising(asked: Asked, name: str) -> FixRequest:

@@ -63,6 +63,8 @@ class PlanAnswer(Answer, frozen=True, kw_only=True):
     frames: tuple[int, ...]
     windows: tuple[tuple[int, int], ...]
     """First and last frame of each that has a matte."""
+    anchor: int | None
+    """The frame that is made first and shown to windows far from it."""
     crop: Box
     """What the engine works on, in pixels of the plate."""
     memory: tuple[MemoryPlan, ...]
@@ -87,6 +89,7 @@ def planned(request: FixRequest, *, home: Home, output: Output) -> int:
         engine_version=outlook.card.version,
         frames=outlook.prepared.shot.frames,
         windows=_windows(outlook),
+        anchor=outlook.plan.anchor.frame if outlook.plan.anchor else None,
         crop=outlook.plan.crop,
         memory=tuple(map(_memory, outlook.memory)),
         seconds=seconds,
@@ -183,6 +186,8 @@ def _say(answer: PlanAnswer, outlook: Outlook, output: Output) -> None:
         ("windows", f"{len(windows)}: {spans}{' …' if len(windows) > 6 else ''}"),
         ("crop", f"{crop.width} × {crop.height} at {crop.x}, {crop.y}"),
     ]
+    if answer.anchor is not None:
+        facts.append(("anchor", f"frame {answer.anchor}, made first and shown to the windows far from it"))
     for one in outlook.memory:
         facts += _said(one)
     facts.append(("time", _duration(answer.seconds, answer.basis)))

@@ -96,11 +96,13 @@ def _pieces(cuts: tuple[Cut, ...], sound: Path | None) -> list[_Piece]:
     pieces = []
     for cut in cuts:
         pieces.append(_Piece(None, Fraction(0), cut.shot.gap_frames))
-        pieces.append(_plate_sound(cut))
+        pieces.append(_own_sound(cut))
     return pieces if any(piece.path for piece in pieces) else []
 
 
-def _plate_sound(cut: Cut) -> _Piece:
+def _own_sound(cut: Cut) -> _Piece:
+    if cut.sound is not None and has_sound(cut.sound):
+        return _Piece(cut.sound, Fraction(0), len(cut.frames))
     if cut.movie is None or not cut.frames or not has_sound(cut.movie):
         return _Piece(None, Fraction(0), len(cut.frames))
     movie = movie_facts(cut.movie)

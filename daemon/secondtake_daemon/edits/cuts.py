@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from secondtake.errors import MissingFrames
 from secondtake.frames import FrameSet
-from secondtake.messages import FixResult
+from secondtake.messages import FixResult, Operation
 from secondtake_daemon.edits.edit import EditShot
+from secondtake_daemon.edits.longer import frames_there
 from secondtake_daemon.images.sequences import choose, find
 from secondtake_daemon.takes.manifest import load
 
@@ -30,7 +31,9 @@ class Cut:
     files: tuple[Path, ...] = ()
     """One EXR for each frame; none if the frames are decoded from a movie, or are black."""
     movie: Path | None = None
-    """The movie the frames, or their plate, come from: also where the sound is."""
+    """The movie the frames, or their plate, come from: also where the sound is, unless it is in `sound`."""
+    sound: Path | None = None
+    """What the take sounds like, from its first frame on, where it has a sound of its own."""
     colourspace: str = ""
     """OCIO name of the frames; "" is what the files say."""
     take: FixResult | None = None
@@ -44,22 +47,30 @@ class Cut:
 def take_cut(shot: EditShot, take: FixResult) -> Cut:
     """A shot that was made. Raises NotFound or Incompatible if its manifest cannot be read."""
     manifest = load(Path(take.manifest))
+    heard = manifest.sound
+    is_own = heard is not None and (heard.made or not manifest.plate.source)
     return Cut(
         shot=shot,
         frames=take.frames,
         files=tuple(map(Path, take.files)),
         movie=Path(manifest.plate.source) if manifest.plate.source else None,
+        sound=Path(take.manifest).parent / heard.file if heard is not None and is_own else None,
         colourspace=manifest.plate.colourspace,
         take=take,
     )
 
 
 def plate_cut(shot: EditShot) -> Cut:
-    """A shot as it was filmed. Raises MissingFrames; for a movie also BadImage, UnknownColour."""
+    """A shot as it was filmed; of an extension what there is. Raises MissingFrames; for a movie also BadImage,
+    UnknownColour."""
     from secondtake_daemon.images import movies  # PyAV and numpy load only here
 
+    if not shot.plate:
+        raise MissingFrames("The shot has no plate", remedy="Look at why it failed")
     wanted = FrameSet(range(shot.frames.first, shot.frames.last + 1)) if shot.frames else None
     path = Path(shot.plate)
+    if wanted is not None and shot.operation is Operation.EXTEND:
+        wanted = FrameSet(set(wanted) & set(frames_there(shot.plate))) or None
     if path.is_file() and movies.is_movie(path):
         movie = movie_facts(path)
         space = shot.colourspace or movie.colour().name

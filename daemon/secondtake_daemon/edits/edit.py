@@ -9,10 +9,12 @@ from pathlib import Path
 
 from secondtake.errors import BadInput
 from secondtake.frames import FrameRange
-from secondtake.messages import Operation, Quality, Reference
+from secondtake.messages import ControlKind, Operation, Quality, Reference
 
-__all__ = ["Edit", "EditShot", "parse_rate"]
+__all__ = ["WHOLE_FRAMES", "Edit", "EditShot", "parse_rate"]
 
+WHOLE_FRAMES = (Operation.RESTYLE, Operation.EXTEND, Operation.GENERATE)
+"""What needs no matte."""
 _RATE = re.compile(r"\d{1,9}(\.\d{1,20}|/\d{1,9})?")
 _LEAST_RATE, _MOST_RATE = 1, 240
 _NTSC = Fraction(1000, 1001)
@@ -21,17 +23,26 @@ _NTSC_TOLERANCE = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditShot:
-    """One shot. All paths are absolute. Without a matte it is played as it is."""
+    """One shot. All paths are absolute. Without a matte, and an operation that needs none, it is played as it is."""
 
     name: str
     plate: str
+    """"" for `generate`, which has none."""
     matte: str = ""
     operation: Operation = Operation.REMOVE
     instruction: str = ""
     references: tuple[Reference, ...] = ()
     motion: str = ""
+    control: str = ""
+    control_kind: ControlKind = ControlKind.NONE
     frames: FrameRange | None = None
     """The frames that play; None is all of the plate."""
+    extend: tuple[int, ...] = ()
+    """For `extend`: how many frames more, after those or, negative, before them; () if `frames` says it."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height of what `generate` makes, in pixels."""
+    fps: float = 0.0
+    """Frames a second of what `generate` makes."""
     colourspace: str = ""
     matte_channel: str = ""
     engine: str = "temporal"
@@ -46,8 +57,8 @@ class EditShot:
 
     @property
     def is_fix(self) -> bool:
-        """True if something in it is to change."""
-        return bool(self.matte)
+        """True if something in it is to change, or is new."""
+        return bool(self.matte) or self.operation in WHOLE_FRAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,12 +65,13 @@ def load_edit(file: Path, *, out: Path | None = None) -> Edit:
     name = parsed.name or file.stem
     if not NAME.fullmatch(name):
         whole.refuse(f"'{name[:100]}' cannot be its name, because files are named after it", "Give it another `name`")
+    rate = parse_rate(parsed.fps, path=file)
     return Edit(
         name=name,
         file=file,
-        rate=parse_rate(parsed.fps, path=file),
+        rate=rate,
         out=out or Path(whole.absolute(parsed.out)),
-        shots=_shots(parsed, text, file),
+        shots=_shots(parsed, text, file, rate),
         sound=_sound(parsed.sound, whole),
         lists_frames=parsed.timeline == "listed",
     )
@@ -104,13 +106,13 @@ def _parse(text: str, file: Path) -> _File:
         raise BadInput(f"The edit is no TOML ({error})", remedy="Correct that line", path=file) from error
 
 
-def _shots(parsed: _File, text: str, file: Path) -> tuple[EditShot, ...]:
+def _shots(parsed: _File, text: str, file: Path, rate: Fraction) -> tuple[EditShot, ...]:
     lines = [text.count("\n", 0, header.start()) + 1 for header in _HEADER.finditer(text)]
     if len(lines) != len(parsed.shot):  # written as inline tables, or a header inside a long text
         lines = [0] * len(parsed.shot)
     shared = _shared(parsed.references, Origin(file=file, label="[references]"))
     shots = tuple(
-        _shot(table, shared, parsed.colorspace, _origin(table, number, line, file))
+        _shot(table, shared, colourspace=parsed.colorspace, rate=rate, origin=_origin(table, number, line, file))
         for number, (table, line) in enumerate(zip(parsed.shot, lines, strict=True), start=1)
     )
     require_unique(shots, file=file)
@@ -123,12 +125,14 @@ def _origin(table: Mapping[str, Any], number: int, line: int, file: Path) -> Ori
     return Origin(file=file, label=f"{label} (line {line})" if line else label)
 
 
-def _shot(table: Mapping[str, Any], shared: Mapping[str, Reference], colourspace: str, origin: Origin) -> EditShot:
+def _shot(
+    table: Mapping[str, Any], shared: Mapping[str, Reference], *, colourspace: str, rate: Fraction, origin: Origin
+) -> EditShot:
     try:
         checked = msgspec.convert(table, ShotTable)
     except msgspec.ValidationError as error:
         origin.refuse(*reason(error, ShotTable.__struct_fields__))
-    return shot_from(checked, shared=shared, colourspace=colourspace, origin=origin)
+    return shot_from(checked, shared=shared, colourspace=colourspace, rate=rate, origin=origin)
 
 
 def _shared(tables: Mapping[str, str | ReferenceTable], origin: Origin) -> dict[str, Reference]:

@@ -15,8 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from secondtake.errors import NotFound, SecondTakeError
+from secondtake.frames import FrameSet
 from secondtake.messages import FixRequest, FixResult
 from secondtake_daemon.edits.edit import EditShot
+from secondtake_daemon.edits.longer import frames_there, longer
 from secondtake_daemon.images.sequences import find
 from secondtake_daemon.store.keys import key_of
 from secondtake_daemon.takes.manifest import MANIFEST_NAME, load
@@ -80,7 +82,7 @@ class Order:
 
 
 def order_for(shot: EditShot, *, out: Path, ocio: str) -> Order:
-    """The order of a shot with a matte. out: the edit's folder. ocio: the sender's $OCIO, absolute."""
+    """The order of a shot in which something changes. out: the edit's folder. ocio: the sender's $OCIO, absolute."""
     request = _request(shot, ocio=ocio)
     blank = FixRequest(job="", shot="", plate="", matte="", out="", operation=shot.operation)
     wishes = {
@@ -105,7 +107,12 @@ def _request(shot: EditShot, *, ocio: str) -> FixRequest:
         instruction=shot.instruction,
         references=shot.references,
         motion=shot.motion,
-        frames=str(shot.frames) if shot.frames else "",
+        control=shot.control,
+        control_kind=shot.control_kind,
+        width_px=shot.size[0],
+        height_px=shot.size[1],
+        fps=shot.fps,
+        frames=_frames(shot),
         colourspace=shot.colourspace,
         ocio=ocio,
         matte_channel=shot.matte_channel,
@@ -119,8 +126,20 @@ def _request(shot: EditShot, *, ocio: str) -> FixRequest:
     )
 
 
+def _frames(shot: EditShot) -> str:
+    """Those that are asked for. Where the plate cannot be found the daemon says so, as for any other shot."""
+    said = str(shot.frames) if shot.frames else ""
+    if not shot.extend:
+        return said
+    try:
+        there = FrameSet.parse(said) if said else FrameSet(frames_there(shot.plate))
+    except SecondTakeError:
+        return said
+    return str(longer(there, shot.extend))
+
+
 def _stamps(shot: EditShot) -> Iterator[_Stamp]:
-    for name in (shot.plate, shot.matte, shot.motion):
+    for name in (shot.plate, shot.matte, shot.motion, shot.control):
         for path in _files(name, shot):
             yield _stamp(path)
     for reference in shot.references:

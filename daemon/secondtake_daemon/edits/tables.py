@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import msgspec
 
-from secondtake.errors import BadInput, SecondTakeError
+from secondtake.errors import BadInput, SecondTakeError, UsageError
 from secondtake.frames import FrameRange, FrameSet
-from secondtake.messages import Operation, Quality, Reference
-from secondtake_daemon.edits.edit import EditShot
+from secondtake.messages import ControlKind, Operation, Quality, Reference
+from secondtake_daemon.edits.edit import WHOLE_FRAMES, EditShot
+from secondtake_daemon.edits.longer import parse_size
 
 __all__ = ["NAME", "Origin", "ReferenceTable", "ShotTable", "is_utf8", "reason", "reference_from", "shot_from"]
 
@@ -52,13 +54,18 @@ class ShotTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """A `[[shot]]`."""
 
     name: str
-    plate: str
+    plate: str | None = None
     matte: str = ""
     operation: Operation | None = None
     instruction: str = ""
     references: tuple[str | ReferenceTable, ...] = ()
     motion: str = ""
+    control: str = ""
+    control_kind: ControlKind = ControlKind.NONE
     frames: int | str = ""
+    extend: _Integer | tuple[_Integer, ...] = ()
+    size: str = ""
+    fps: float = 0.0
     colorspace: str = ""
     matte_channel: str = ""
     engine: str = "temporal"
@@ -104,25 +111,38 @@ def is_utf8(text: str) -> bool:
 
 
 def shot_from(
-    table: ShotTable, *, shared: Mapping[str, Reference], colourspace: str, origin: Origin, gap_frames: int = 0
+    table: ShotTable,
+    *,
+    shared: Mapping[str, Reference],
+    colourspace: str,
+    rate: Fraction,
+    origin: Origin,
+    gap_frames: int = 0,
 ) -> EditShot:
-    """Check a table and make it a value. shared: the edit's references by name. Raises BadInput."""
+    """Check a table and make it a value. shared: the edit's references by name. rate: the edit's. Raises BadInput."""
     if not NAME.fullmatch(table.name):
         origin.refuse(f"'{table.name[:100]}' cannot be a shot's name", "Use letters, digits, '_', '-', '.' and spaces")
-    if not table.plate:
-        origin.refuse("its plate is empty", "Name the frames, as sh010.####.exr")
-    _check_matte(table, origin)
     references = tuple(reference_from(text, shared=shared, origin=origin) for text in table.references)
-    painted = any(reference.frame is not None for reference in references)
+    operation = _operation(table, references)
+    frames = _range(str(table.frames), origin)
+    is_new = operation is Operation.GENERATE
+    _check_plate(table, origin, is_new=is_new)
+    _check_length(table, operation, origin)
+    _check_matte(table, operation, origin)
     return EditShot(
         name=table.name,
-        plate=origin.absolute(table.plate),
+        plate=origin.absolute(table.plate) if table.plate else "",
         matte=origin.absolute(table.matte) if table.matte else "",
-        operation=table.operation or (Operation.MODIFY if painted else Operation.REMOVE),
+        operation=operation,
         instruction=table.instruction,
         references=references,
         motion=origin.absolute(table.motion) if table.motion else "",
-        frames=_range(str(table.frames), origin),
+        control=origin.absolute(table.control) if table.control else "",
+        control_kind=table.control_kind,
+        frames=frames,
+        extend=_counts(table),
+        size=_size(table.size, origin) if is_new else (0, 0),
+        fps=table.fps or float(rate) if is_new else 0.0,
         colourspace=table.colorspace or colourspace,
         matte_channel=table.matte_channel,
         engine=table.engine,
@@ -179,9 +199,65 @@ def _named_reference(text: str, shared: Mapping[str, Reference], origin: Origin)
     return Reference(path=origin.absolute(path), frame=number)
 
 
-def _check_matte(table: ShotTable, origin: Origin) -> None:
-    """Refuse a table that wants a change and does not say where."""
+def _operation(table: ShotTable, references: Sequence[Reference]) -> Operation:
+    """What is meant if nobody says: more frames, or what was painted carried, or something removed."""
+    if table.operation is not None:
+        return table.operation
+    if _counts(table):
+        return Operation.EXTEND
+    return Operation.MODIFY if any(one.frame is not None for one in references) else Operation.REMOVE
+
+
+def _counts(table: ShotTable) -> tuple[int, ...]:
+    return table.extend if isinstance(table.extend, tuple) else (table.extend,)
+
+
+def _size(text: str, origin: Origin) -> tuple[int, int]:
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        origin.refuse(error.message, 'Write size as "832x480"')
+
+
+def _check_plate(table: ShotTable, origin: Origin, *, is_new: bool) -> None:
+    if is_new:
+        if table.plate:
+            origin.refuse(
+                "it has a plate, and generates a shot without one", "Leave out plate, or restyle or extend it"
+            )
+        if not table.frames:
+            origin.refuse("it does not say which frames to generate", "Write frames as 1001-1048")
+        if not table.size:
+            origin.refuse("it does not say how large its frames are", 'Write size as "832x480"')
+        return
+    if table.plate is None:
+        origin.refuse("the key 'plate' is missing", "Add it")
+    if not table.plate:
+        origin.refuse("its plate is empty", "Name the frames, as sh010.####.exr")
+    for name in ("size", "fps"):
+        if getattr(table, name):
+            origin.refuse(f"it has '{name}', which the plate says", f"Leave out {name}, or generate the shot")
+
+
+def _check_length(table: ShotTable, operation: Operation, origin: Origin) -> None:
+    counts = _counts(table)
+    if operation is not Operation.EXTEND:
+        if counts:
+            origin.refuse(f"it has 'extend' and is to {operation.value}", "Leave one of them out")
+        return
+    if 0 in counts:
+        origin.refuse("it is extended by no frame", "Write extend as 12 for frames after the plate, -12 before it")
+    if not counts and not table.frames:
+        origin.refuse("it does not say by how much it is extended", "Write extend as 12, or [-12, 24]")
+
+
+def _check_matte(table: ShotTable, operation: Operation, origin: Origin) -> None:
+    """Refuse a table that wants a change and does not say where, or says where for what changes nothing there."""
     if table.matte:
+        if operation in (Operation.EXTEND, Operation.GENERATE):
+            origin.refuse(f"it has a matte, and to {operation.value} makes whole frames", "Leave out matte")
+        return
+    if operation in WHOLE_FRAMES:
         return
     wishes = [name for name in msgspec.to_builtins(table) if name not in _WITHOUT_MATTE]
     if wishes:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import msgspec
 
 from secondtake.errors import BadInput
+from secondtake.messages import Operation
 from secondtake_daemon.edits.edit import Edit, EditShot, parse_rate
 from secondtake_daemon.edits.otio import KEY, load_otio
 from secondtake_daemon.edits.tables import NAME, Origin, ShotTable, reason, shot_from
@@ -105,15 +106,17 @@ class _Reader:
         said = _wishes(clip, origin)
         media, first = self._media(clip, origin)
         last = first + self._frames(clip.trimmed_range().duration) - 1
-        table = {"plate": media, **said, "name": self._free_name(clip.name or media)}
+        plate = {} if said.get("operation") == Operation.GENERATE.value else {"plate": media}
+        table = {**plate, **said, "name": self._free_name(clip.name or media)}
         if not ("take" in said and clip.trimmed_range() == clip.available_range()):  # else it is the shot as it was
             table["frames"] = f"{first}-{last}"
+            table.pop("extend", None)
         table = {key: value for key, value in table.items() if key not in _OURS}
         try:
             checked = msgspec.convert(table, ShotTable)
         except msgspec.ValidationError as error:
             origin.refuse(*reason(error, ShotTable.__struct_fields__))
-        return shot_from(checked, shared={}, colourspace="", origin=origin, gap_frames=self._gap_frames)
+        return shot_from(checked, shared={}, colourspace="", rate=self.rate, origin=origin, gap_frames=self._gap_frames)
 
     def _media(self, clip: Any, origin: Origin) -> tuple[str, int]:  # noqa: ANN401
         """(plate, number of the first frame that plays)."""

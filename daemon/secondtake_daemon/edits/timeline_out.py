@@ -107,7 +107,10 @@ class _Maker:
         heard = False
         for cut in cuts:
             self._add_gap(audio, cut.shot.gap_frames)
-            if cut.movie is not None and cut.frames and has_sound(cut.movie):
+            if cut.sound is not None and has_sound(cut.sound):
+                heard = True
+                self._add_sound(audio, cut.sound, self._range(0, len(cut.frames)), 0, len(cut.frames))
+            elif cut.movie is not None and cut.frames and has_sound(cut.movie):
                 heard = True
                 available = self._range(0, movie_facts(cut.movie).length)
                 self._add_sound(audio, cut.movie, available, cut.frames[0] - 1, len(cut.frames))
@@ -146,7 +149,7 @@ def _table(shot: EditShot) -> ShotTable:
     """The shot as an edit file would have it, with whole paths."""
     return ShotTable(
         name=shot.name,
-        plate=shot.plate,
+        plate=shot.plate or None,
         matte=shot.matte,
         operation=shot.operation if shot.is_fix else None,
         instruction=shot.instruction,
@@ -154,6 +157,11 @@ def _table(shot: EditShot) -> ShotTable:
             ReferenceTable(path=one.path, frame=one.frame, colorspace=one.colourspace) for one in shot.references
         ),
         motion=shot.motion,
+        control=shot.control,
+        control_kind=shot.control_kind,
+        extend=shot.extend,
+        size=f"{shot.size[0]}x{shot.size[1]}" if any(shot.size) else "",
+        fps=shot.fps,
         frames=str(shot.frames or ""),
         colorspace=shot.colourspace,
         matte_channel=shot.matte_channel,

@@ -14,6 +14,7 @@ from secondtake.errors import BadInput, NoSuchEngine, UsageError
 from secondtake.frames import FrameSet
 from secondtake.messages import FixRequest, Operation
 from secondtake_daemon.engines import standin_card
+from secondtake_daemon.engines.anchoring import ANCHOR, anchor_said
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.installed import installed, worn
 from secondtake_daemon.engines.recipe_card import CARRY, EDIT, options_of, recipe_cards
@@ -74,6 +75,8 @@ def check_request(request: FixRequest, card: Card, *, able: list[Card]) -> None:
         takes = f"It takes {', '.join(card.options)}" if card.options else "It takes none"
         raise UsageError(f"The engine '{card.name}' has no option '{unknown[0]}'", remedy=takes)
     refuse_sound(request)
+    if ANCHOR in request.engine_options:
+        anchor_said(request.engine_options[ANCHOR])
     if request.references and not card.references:
         raise _no_use(card, "reference images", [other for other in able if other.references])
     if request.motion and not card.reads_motion:

@@ -21,6 +21,7 @@ from secondtake.messages import ControlKind, Operation, Quality, Stage
 from secondtake_daemon.engines.card import Card
 
 __all__ = [
+    "Anchor",
     "Control",
     "Engine",
     "FloatImage",
@@ -93,6 +94,16 @@ class Shot(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A frame of the shot, from elsewhere, that is made already: what this window makes shall be the same thing."""
+
+    frame: int
+    picture: FloatImage
+    """(height, width, 3) of the window's crop, in the card's colour encoding: the patch inside the hole, the plate
+    around it. May hold NaN, inf, negatives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The frames an engine makes at once, and the crop box, which is one for the whole shot."""
 
@@ -103,6 +114,8 @@ class Window:
     accepted: Mapping[int, FloatImage] = field(default_factory=dict)
     """Frames of its handles that are made already: (height, width, 3) of the crop, in the card's colour encoding,
     with the neighbour's patch inside the hole. Empty if the card has no handles."""
+    anchor: Anchor | None = None
+    """Given to windows that do not see it among their handles, if the card takes the option `anchor`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from secondtake.errors import SecondTakeError
 from secondtake.messages import Operation
+from secondtake_daemon.engines.anchoring import ANCHOR
 from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.diffusion.adapters import OPTION, dressed, picked
 from secondtake_daemon.engines.diffusion.families import family_of
@@ -85,7 +86,7 @@ def card_of(model: Model, family: Family, *, adapters: tuple[Model, ...] = ()) -
         controls=family.controls,
         whole_frames=True,
         needs_words=family.operations - _wordless(family),
-        options=JOB_OPTIONS,
+        options=JOB_OPTIONS if family.looks else tuple(name for name in JOB_OPTIONS if name != ANCHOR),
         licence=model.licence,
         model=model,
         adapters=adapters,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from secondtake.messages import Operation
+from secondtake_daemon.engines.anchoring import ANCHOR
 from secondtake_daemon.engines.card import Card, EngineColour
 
 __all__ = ["CARRY", "EDIT", "FRAME", "options_of", "recipe_cards"]
@@ -60,8 +61,8 @@ def _joined(editor: Card, carrier: Card) -> Card:
         needs_painted=frozenset(),
         options=(
             FRAME,
-            *(EDIT + name for name in editor.options),
-            *(CARRY + name for name in carrier.options),
+            *(EDIT + name for name in editor.options if name != ANCHOR),
+            *(CARRY + name for name in carrier.options if name != ANCHOR),  # the edited frame is one
         ),
         licence=" · ".join(dict.fromkeys((editor.licence, carrier.licence))),
         deterministic=editor.deterministic and carrier.deterministic,

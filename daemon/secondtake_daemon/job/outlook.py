@@ -12,6 +12,7 @@ from secondtake_daemon.engines.card import Card
 from secondtake_daemon.engines.catalogue import Catalogue
 from secondtake_daemon.engines.contract import Job
 from secondtake_daemon.engines.fitting import Foreseen, foreseen
+from secondtake_daemon.job.anchor import anchor_wish
 from secondtake_daemon.job.control import control_of
 from secondtake_daemon.job.line import find_line
 from secondtake_daemon.job.prepare import PlateFound, Prepared, find_plate, prepare
@@ -52,7 +53,7 @@ def look_ahead(request: FixRequest, *, cache: Path, models: Path | None, threads
 
 
 def plan_of(prepared: Prepared, card: Card) -> FixPlan:
-    """The windows and the crop, for an engine of this card."""
+    """The windows and the crop, for an engine of this card. Raises UsageError for an anchor that cannot be."""
     return plan_fix(
         mattes={frame: facts.hole_box for frame, facts in prepared.shot.facts.items()},
         bounds=prepared.shot.bounds,
@@ -65,6 +66,7 @@ def plan_of(prepared: Prepared, card: Card) -> FixPlan:
         tail_frames=card.tail_frames,
         blind={frame for frame, facts in prepared.shot.facts.items() if facts.is_blind},
         painted=prepared.shot.references,
+        anchor=anchor_wish(prepared.request, card, looks=len(prepared.guides.looks), painted=prepared.shot.references),
     )
 
 

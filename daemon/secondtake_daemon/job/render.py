@@ -18,7 +18,8 @@ from secondtake.figures import FrameFigures
 from secondtake_daemon.composite.figures import NO_FIGURES
 from secondtake_daemon.composite.matte import FrameMattes, Stitch
 from secondtake_daemon.composite.stitch import check_samples, stitch
-from secondtake_daemon.engines.contract import Engine, FloatImage, Job, Patch, Sound, Window
+from secondtake_daemon.engines.anchoring import ANCHOR
+from secondtake_daemon.engines.contract import Anchor, Engine, FloatImage, Job, Patch, Sound, Window
 from secondtake_daemon.heap import give_back
 from secondtake_daemon.images.exr_layers import CONFIDENCE
 from secondtake_daemon.images.exr_proof import Counts, measure
@@ -66,7 +67,7 @@ class _PatchKey(msgspec.Struct, frozen=True, kw_only=True):
     frames: tuple[tuple[int, str, str], ...]
     """Number, plate digest and generation-matte digest of every frame the engine may look at."""
     guides: tuple[str, ...]
-    """Of what else it may look at: painted frames, motion vectors."""
+    """Of what else it may look at: painted frames, motion vectors, the anchor."""
     survey: str
     """What the engine found out about the shot as a whole."""
     needs: tuple[str, ...]
@@ -86,7 +87,7 @@ class PatchMaker:
         self._machine = f"{hardware()} {libraries()}"
         self.card = engine.card
         self._survey = engine.survey(shot, plan.crop)
-        self._looked_at = frozenset(chain.from_iterable(plan.needs))
+        self._looked_at = {*chain.from_iterable(plan.needs), *([plan.anchor.window] if plan.anchor else [])}
         """Windows that others are made from."""
         self._recent: Recent[int, StoredPatch] = Recent(_PATCHES_BYTES)
         self.keys = self._all_keys()
@@ -136,6 +137,7 @@ class PatchMaker:
             crop=self._plan.crops[index],
             shot=self._shot,
             accepted=self._accepted(index, threads),
+            anchor=self._anchor(index, threads),
         )
 
     def _accepted(self, index: int, threads: Executor) -> dict[int, FloatImage]:
@@ -146,10 +148,22 @@ class PatchMaker:
             patch = self.patch(near, threads)
             for frame, samples in zip(self._plan.windows[near], patch.samples, strict=True):
                 if frame in handles:
-                    picture = self._shot.plate(frame, crop).copy()
-                    picture[self._shot.hole(frame, crop) > 0] = samples
-                    found[frame] = picture
+                    found[frame] = self._picture(frame, crop, samples)
         return found
+
+    def _anchor(self, index: int, threads: Executor) -> Anchor | None:
+        """The frame that was made first, for those who are shown it."""
+        anchor, crop = self._plan.anchor, self._plan.crops[index]
+        if anchor is None or index not in self._plan.shown:
+            return None
+        samples = self.patch(anchor.window, threads).samples[self._plan.windows[anchor.window].index(anchor.frame)]
+        return Anchor(frame=anchor.frame, picture=self._picture(anchor.frame, crop, samples))
+
+    def _picture(self, frame: int, crop: Box, samples: Samples) -> FloatImage:
+        """The plate, and in its hole the samples."""
+        picture = self._shot.plate(frame, crop).copy()
+        picture[self._shot.hole(frame, crop) > 0] = samples
+        return picture
 
     def _all_keys(self) -> tuple[str, ...]:
         """Of each window; those that are made first come first, because the others' keys hold theirs."""
@@ -162,7 +176,9 @@ class PatchMaker:
     def _key(self, index: int, *, needs: tuple[str, ...]) -> str:
         """From the digests of all that the engine may look at."""
         job, card, window = self._job, self._engine.card, self._plan.windows[index]
-        seen = self._shot.frames if card.sees_shot else sorted((*window, *self._plan.handles[index]))
+        anchor = self._plan.anchor if index in self._plan.shown else None
+        looked_at = {*window, *self._plan.handles[index], *([anchor.frame] if anchor else [])}
+        seen = self._shot.frames if card.sees_shot else sorted(looked_at)
         return key_of(
             _PatchKey(
                 engine=card.name,
@@ -172,12 +188,12 @@ class PatchMaker:
                 instruction=job.instruction if card.reads_instruction else "",
                 quality=job.quality.value,
                 seed=job.seed,
-                options=dict(job.options),
+                options={name: text for name, text in job.options.items() if name != ANCHOR},
                 colour=self._shot.colour_key,
                 crop=self._plan.crops[index],
                 window=window,
                 frames=tuple((frame, *self._frame_digests(frame)) for frame in seen),
-                guides=self._shot.guides_key,
+                guides=(*self._shot.guides_key, *([f"anchor {anchor.frame}"] if anchor else [])),
                 survey=self._survey,
                 needs=needs,
             )

@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from secondtake.boxes import Box
+from secondtake_daemon.plan.anchor import Anchor, Wish
 from secondtake_daemon.plan.crop import crop_box
-from secondtake_daemon.plan.windows import handles_of, outward, plan_windows, red_black
+from secondtake_daemon.plan.order import order_of
+from secondtake_daemon.plan.windows import handles_of, plan_windows
 
 __all__ = ["FixPlan", "plan_fix"]
 
@@ -24,7 +26,11 @@ class FixPlan:
     needs: tuple[tuple[int, ...], ...]
     """Windows, by index, that must be made before each."""
     ranks: tuple[int, ...]
-    """Of each window: those of rank 0 are made first, then 1, 2 …"""
+    """Of each window: those of rank 0 are made first, then 1, 2 …; an anchor's, -1, before them."""
+    anchor: Anchor | None = None
+    """The frame that is shown to some of the other windows."""
+    shown: frozenset[int] = frozenset()
+    """Those windows, by index; they need the anchor's."""
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -59,11 +65,13 @@ def plan_fix(
     tail_frames: int = 0,
     blind: Collection[int] = (),
     painted: Collection[int] = (),
+    anchor: Wish | None = None,
 ) -> FixPlan:
     """Plan from each frame's matte, the plate's bounds and the limits on the engine's card.
 
     mattes: boxes by frame number, ascending. steady_crop: one crop for the whole shot; engines with handles need it.
-    blind: frames that are all matte. painted: frames that the artist painted.
+    blind: frames that are all matte. painted: frames that the artist painted. anchor: None is none; engines that are
+    shown one need a steady crop. Raises UsageError for an anchor that cannot be.
     """
     frames = tuple(mattes)
     windows = plan_windows(frames, window_frames=window_frames)
@@ -77,21 +85,24 @@ def plan_fix(
         )
 
     crops = (crop(mattes),) * len(windows) if steady_crop else tuple(map(crop, windows))
-    needs: tuple[tuple[int, ...], ...] = ((),) * len(windows)
-    ranks = (0,) * len(windows)
-    if head_frames > 0 or tail_frames > 0:
-        needs, ranks = outward(
-            windows,
-            red_black(windows, frames, window_frames=window_frames),
-            blind={at for at, window in enumerate(windows) if set(window) <= set(blind)},
-            anchored={at for at, window in enumerate(windows) if set(window) & set(painted)},
-        )
+    order = order_of(
+        windows,
+        frames,
+        mattes=mattes,
+        window_frames=window_frames,
+        has_handles=head_frames > 0 or tail_frames > 0,
+        blind=blind,
+        painted=painted,
+        anchor=anchor,
+    )
     return FixPlan(
         windows=windows,
         crops=crops,
         handles=tuple(handles_of(window, frames, head=head_frames, tail=tail_frames) for window in windows),
-        needs=needs,
-        ranks=ranks,
+        needs=order.needs,
+        ranks=order.ranks,
+        anchor=order.anchor,
+        shown=order.shown,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby, pairwise
 from math import gcd
 
-__all__ = ["handles_of", "outward", "plan_windows", "red_black"]
+__all__ = ["handles_of", "numbers_of", "outward", "plan_windows", "red_black"]
 
 
 def plan_windows(frames: Sequence[int], *, window_frames: int) -> tuple[tuple[int, ...], ...]:
@@ -27,16 +27,24 @@ def handles_of(window: Sequence[int], frames: Sequence[int], *, head: int, tail:
     return (*frames[max(first - head, 0) : first], *frames[last : last + tail])
 
 
+def numbers_of(windows: Sequence[Sequence[int]], frames: Sequence[int], *, window_frames: int) -> tuple[int, ...]:
+    """Of each window: counted from the one that begins with frame 0, the same for every range."""
+    step = _step(frames)
+    return tuple(window[0] // step // window_frames for window in windows)
+
+
 def red_black(
-    windows: Sequence[Sequence[int]], frames: Sequence[int], *, window_frames: int
+    windows: Sequence[Sequence[int]], frames: Sequence[int], *, window_frames: int, first: int | None = None
 ) -> tuple[tuple[int, ...], ...]:
     """Which windows must be made before each: none before one of even number, both neighbours before an odd one.
 
     Two steps for any length, no chain along which colour could drift, and no seam that nobody looked at from both
     sides. The number is that of the frames, not of the place in the shot: a longer range needs what a shorter one did.
+    first: a window, by index, that waits for none; then numbers are counted from its own.
     """
-    step = _step(frames)
-    is_odd = [window[0] // step // window_frames % 2 == 1 for window in windows]
+    numbers = numbers_of(windows, frames, window_frames=window_frames)
+    begin = 0 if first is None else numbers[first]
+    is_odd = [(number - begin) % 2 == 1 for number in numbers]
     return tuple(
         tuple(near for near in (at - 1, at + 1) if 0 <= near < len(windows) and not is_odd[near]) if is_odd[at] else ()
         for at in range(len(windows))

@@ -224,10 +224,19 @@ def worker_command(home: Home, settings: Settings) -> list[str]:
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
-    """The daemon's own environment, no way to download, and as many threads as the settings say."""
-    threads = settings.worker_threads or max((os.cpu_count() or 1) // settings.workers, 1)
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-    return {**os.environ, "HF_HUB_OFFLINE": "1", **dict.fromkeys(names, str(threads))}
+    """The daemon's own environment, no way to download, and as many threads as the settings say.
+
+    The last bits of a model that runs without a GPU hang on the number of its threads, so that one is the same however
+    many workers there are.
+    """
+    cores = os.cpu_count() or 1
+    shared = str(settings.worker_threads or max(cores // settings.workers, 1))
+    whole = str(settings.worker_threads or cores)
+    threads = {
+        **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), shared),
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), whole),  # torch alone reads these
+    }
+    return {**os.environ, "HF_HUB_OFFLINE": "1", **threads}
 
 
 def kill_orphans(run: Path) -> Sequence[int]:

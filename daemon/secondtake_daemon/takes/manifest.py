@@ -209,6 +209,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
     motion: MotionUsed | None = None
     control: ControlUsed | None = None
     """None also if what was followed was made of the plate; `request.control_kind` says what."""
+    anchor: int | None = None
+    """The frame that was made first and shown to the windows that did not see it; None if there was none."""
     patches: tuple[str, ...] = ()
     """Content key of each window's patch, as in `windows`; "" for a window without matte."""
     hardware: str = ""

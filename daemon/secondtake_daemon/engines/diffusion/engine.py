@@ -40,7 +40,7 @@ class DiffusionEngine:
         bits hang on it."""
         self._stops, self._crop, self._frames = exposure_stops(shot, crop), crop, len(shot.frames)
         self._grains = Grains(gain=2.0**self._stops)
-        return f"{self._stops:+d} stops, {device.machine_here().name}"
+        return f"{self._stops:+d} stops, {device.kind_of(device.machine_here())}"
 
     def load(self, job: Job) -> None:
         """Read the model, unless it is in memory already. Raises BadInput, UsageError, EngineFault, GpuMemory."""

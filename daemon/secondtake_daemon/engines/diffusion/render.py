@@ -94,15 +94,31 @@ def prompt_of(job: Job, family: Family) -> str:
 
 
 def _looks(window: Window, span: Span, canvas: Canvas, job: Job, *, look: Look) -> tuple[Codes, ...]:
-    """Pictures of what is wanted; where a painted frame lies outside the span, the nearest one is one too."""
-    family, shaper = look.family, SHAPERS[look.family.shaper]
+    """Pictures of what is wanted; where a painted frame lies outside the span, the nearest one is one too, and last
+    what was made first of the shot."""
+    family, shaper, anchor = look.family, SHAPERS[look.family.shaper], window.anchor
     looks = [shaper.encode(picture) for picture in job.looks[: family.looks]]
     painted = window.shot.references
     if painted and len(looks) < family.looks and not set(painted) & set(span.frames):
         nearest = min(painted, key=lambda frame: (abs(frame - window.frames[0]), frame))
         light = read_inside(window.shot.reference, nearest, window)
         looks.append(encoded(light, canvas, gain=look.gain, shaper=shaper))
+    if anchor is not None and len(looks) < family.looks:
+        codes = encoded(anchor.picture, canvas, gain=look.gain, shaper=shaper)
+        hole = canvas.shrink_hole(read_inside(window.shot.hole, anchor.frame, window, nothing=0.0))
+        looks.append(codes[_around(hole, grid_px=family.stride_px)])
     return tuple(looks)
+
+
+def _around(hole: NDArray[np.bool_], *, grid_px: int) -> tuple[slice, slice]:
+    """The part of a canvas that shows what was made, in whole squares of the model; all of it if nothing was."""
+    if not hole.any():
+        return slice(None), slice(None)
+    spans = (np.flatnonzero(hole.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (
+        slice(int(span[0]) // grid_px * grid_px, -(-int(span[-1] + 1) // grid_px) * grid_px) for span in spans
+    )
+    return rows, columns
 
 
 def _known(clip: Clip, holes: NDArray[np.bool_]) -> NDArray[np.bool_]:

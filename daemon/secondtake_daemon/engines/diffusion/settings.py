@@ -9,6 +9,7 @@ from typing import Any
 
 from secondtake.errors import UsageError
 from secondtake.messages import Quality
+from secondtake_daemon.engines.anchoring import ANCHOR
 from secondtake_daemon.engines.diffusion.family import Family, Settings
 from secondtake_daemon.engines.diffusion.memory.caches import refused
 
@@ -136,7 +137,7 @@ _OF_SETTINGS: dict[str, Callable[[str, str], Any]] = {
     "adapter": _adapter,
 }
 _OF_JOB = tuple(name for name in _OF_SETTINGS if name != "adapter")
-JOB_OPTIONS = (*_OF_JOB, "matte", "negative", "grain", "adapter")
+JOB_OPTIONS = (*_OF_JOB, "matte", "negative", "grain", "adapter", ANCHOR)
 """What `--engine-option` takes. A job's `adapter` names what is worn (`adapters`); a model's says what is in it."""
 ADAPTER_OPTIONS = (*_OF_JOB, "use", "scale", "part")
 """What `models add --set` takes for an adapter."""

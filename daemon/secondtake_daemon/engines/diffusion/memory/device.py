@@ -19,7 +19,7 @@ import psutil
 
 from secondtake_daemon.engines.diffusion.memory.plan import Machine
 
-__all__ = ["Cpu", "Cuda", "Device", "here", "is_out_of_memory", "machine_here"]
+__all__ = ["Cpu", "Cuda", "Device", "here", "is_out_of_memory", "kind_of", "machine_here"]
 
 _EFFECTIVE_TFLOPS = (
     ("B200", 900.0), ("H200", 450.0), ("H100", 420.0), ("A100", 190.0), ("RTX PRO 6000", 260.0), ("5090", 180.0),
@@ -144,6 +144,13 @@ def machine_here() -> Machine:
         ram_bytes=ram_bytes,
         flops=next((found for part, found in _EFFECTIVE_TFLOPS if part in gpu.name), _UNKNOWN_TFLOPS) * 1e12,
     )
+
+
+def kind_of(machine: Machine) -> str:
+    """What the last bits of a computation hang on: the device, and without a GPU the threads of this process."""
+    if machine.has_gpu:
+        return machine.name
+    return f"{machine.name} {os.environ.get('OMP_NUM_THREADS') or os.cpu_count() or 1} threads"
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ content keys and the take have it, and bytes depend on nothing else.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -61,9 +62,8 @@ class Task:
     @property
     def key_of_machine(self) -> str:
         """What the last bits of a computation may depend on, besides the model."""
-        return (
-            f"{self.machine.name} {self.machine.driver} torch {version('torch')} transformers {version('transformers')}"
-        )
+        machine = f"{device.kind_of(self.machine)} {self.machine.driver}"
+        return f"{machine} torch {version('torch')} transformers {version('transformers')}"
 
     def now(self, machine: Machine) -> Task:
         """The same, on the machine as it is now."""
@@ -72,18 +72,40 @@ class Task:
     def plan(
         self, *, fixed: Pixels | None = None, after_level: int = -1, after: Plan | None = None, way: int = 0
     ) -> Plan:
-        """As `plan_memory`. after: only ways below its own. way: only from this one down."""
+        """As `plan_memory`. after: only ways below its own. way: only from this one down.
+
+        What pixels depend on is decided by the estimates, the same before and after the first measurement, so that a
+        request that is sent again finds what it made. What was measured decides the way, and tells bytes and time.
+        """
         below = after.way if after is not None else Way(way - 1) if way else None
+        guessed = self._planned(fixed, None, after_level, below)
+        if self.measured is None:
+            return guessed
+        try:
+            return self._planned(guessed.pixels, self.measured, -1, below)
+        except GpuMemory:  # it may be enough all the same, in the way that takes least; else the ladder goes on
+            return self._leanest(guessed.pixels, below)
+
+    def _planned(self, fixed: Pixels | None, known: Measured | None, after_level: int, below: Way | None) -> Plan:
         return plan_memory(
             self.weights,
             self.asked,
             self.machine,
             best=best_pixels(self.family),
             fixed=fixed,
-            measured=self.measured,
+            measured=known,
             after_level=after_level,
             after_way=below,
         )
+
+    def _leanest(self, fixed: Pixels, below: Way | None) -> Plan:
+        """By the estimates."""
+        found = self._planned(fixed, None, -1, below)
+        for way in Way:
+            if way > found.way:
+                with suppress(GpuMemory):
+                    found = self._planned(fixed, None, -1, Way(way - 1))
+        return found
 
 
 def fitted(card: Card, *, job: Job, crop: Box, frames: int) -> Card:
