@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from secondtake_blender.clearing import clear_beside, rendered_folders
+from secondtake_blender.clearing import clear_beside, make_work_folder, rendered_folders
 
 
 def take(folder: Path, **request: str) -> Path:
@@ -13,6 +13,7 @@ def take(folder: Path, **request: str) -> Path:
     folder.mkdir(parents=True)
     (folder / "take.json").write_text(json.dumps({"request": request}, ensure_ascii=False), encoding="utf-8")
     rendered = Path(f"{folder}.render")
+    make_work_folder(rendered)
     (rendered / "plate").mkdir(parents=True)
     (rendered / "plate" / "plate.0001.exr").touch()
     return rendered
@@ -61,6 +62,15 @@ def test_a_name_that_only_begins_alike_is_another(tmp_path: Path) -> None:
     take(tmp_path / "shot" / "b", plate=f"{rendered}ed/plate.####.exr")
     clear(tmp_path / "shot" / "a")
     assert not rendered.exists()
+
+
+def test_an_artists_own_folder_of_such_a_name_stays(tmp_path: Path) -> None:
+    plates = tmp_path / "show.render" / "plates"
+    plates.mkdir(parents=True)
+    (plates / "sh010.0001.exr").touch()
+    take(tmp_path / "takes" / "a", plate=f"{plates}/sh010.####.exr")
+    clear(tmp_path / "takes" / "a", used=(plates.parent,))
+    assert (plates / "sh010.0001.exr").is_file()
 
 
 def test_folders_are_found_above_files() -> None:

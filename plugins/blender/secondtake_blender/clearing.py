@@ -1,4 +1,4 @@
-"""What stands beside a deleted take: rendered plates, mattes, pictures. Removed in a thread; nothing of Blender."""
+"""What stands beside a take: rendered plates, mattes, pictures. Removed with it, in a thread; nothing of Blender."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from pathlib import Path
 
 from .chores import Chore
 
-__all__ = ["clear_beside", "is_named", "rendered_folders"]
+__all__ = ["clear_beside", "is_named", "make_work_folder", "rendered_folders"]
 
 _MANIFEST = "take.json"
 _RENDERED = ".render"
+_OURS = ".secondtake"
+"""In each folder that was made here: an artist may have a `show.render` of their own, with the plates in it."""
+
+
+def make_work_folder(folder: Path) -> None:
+    """Make the folder for what is rendered for a job. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _OURS).touch()
 
 
 def rendered_folders(paths: Iterable[str]) -> list[str]:
@@ -24,8 +32,8 @@ def rendered_folders(paths: Iterable[str]) -> list[str]:
 def clear_beside(folder: str, *, used: Iterable[str], others: Iterable[str]) -> Chore[None]:
     """Begin to remove `FOLDER.compare` and `FOLDER.render`, and the folders `used` that the take was made from.
 
-    What another take was made from stays, and what belongs to a take that is there. `others` are folders of takes that
-    the .blend knows; those that lie beside `folder` are looked at besides.
+    What another take was made from stays, what belongs to a take that is there, and what was not made by us. `others`
+    are folders of takes that the .blend knows; those that lie beside `folder` are looked at besides.
     """
     known, rendered = [Path(other) for other in others], [Path(one) for one in (f"{folder}{_RENDERED}", *used)]
     return Chore(lambda: _clear(Path(folder), dict.fromkeys(rendered), known))
@@ -46,6 +54,6 @@ def _clear(folder: Path, rendered: Iterable[Path], others: list[Path]) -> None:
     shutil.rmtree(f"{folder}.compare", ignore_errors=True)
     manifests = {*folder.parent.glob(f"*/{_MANIFEST}"), *(other / _MANIFEST for other in others)}
     for each in rendered:
-        is_of_a_take = (each.with_suffix("") / _MANIFEST).is_file()
-        if not is_of_a_take and not any(is_named(each, manifest) for manifest in manifests):
+        is_ours, is_of_a_take = (each / _OURS).is_file(), (each.with_suffix("") / _MANIFEST).is_file()
+        if is_ours and not is_of_a_take and not any(is_named(each, manifest) for manifest in manifests):
             shutil.rmtree(each, ignore_errors=True)

@@ -7,6 +7,7 @@ from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
+from .clearing import make_work_folder
 from .exr_file import write_matte
 from .matte import MatteChoice
 from .refusal import Refusal
@@ -39,7 +40,7 @@ class Painting:
             from_top.extend(coverage[y * width : (y + 1) * width])
         path = folder / "painted.exr"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_work_folder(folder)
             write_matte(path, from_top, size=self.size)
         except OSError as error:
             raise Refusal("The painted matte could not be written", remedy="Free some disk", path=str(path)) from error

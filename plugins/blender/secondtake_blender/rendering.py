@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 from .background import Background
+from .clearing import make_work_folder
 from .orders import Order, write_order
 from .refusal import Refusal
 
@@ -26,7 +27,7 @@ def start_rendering(order: Order, folder: Path) -> Background:
     Saving takes as long as saving takes; the rest goes on in another process. Raises Refusal.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_work_folder(folder)
         # The copy is somewhere else, so its relative paths are written anew; a .blend without a place has none.
         bpy.ops.wm.save_as_mainfile(
             filepath=str(folder / COPY), copy=True, check_existing=False, relative_remap=bool(bpy.data.filepath)
