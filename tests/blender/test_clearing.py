@@ -13,8 +13,7 @@ def take(folder: Path, **request: str) -> Path:
     folder.mkdir(parents=True)
     (folder / "take.json").write_text(json.dumps({"request": request}, ensure_ascii=False), encoding="utf-8")
     rendered = Path(f"{folder}.render")
-    make_work_folder(rendered)
-    (rendered / "plate").mkdir(parents=True)
+    make_work_folder(rendered / "plate")
     (rendered / "plate" / "plate.0001.exr").touch()
     return rendered
 

@@ -18,9 +18,9 @@ _OURS = ".secondtake"
 
 
 def make_work_folder(folder: Path) -> None:
-    """Make the folder for what is rendered for a job. Raises OSError."""
+    """Make a folder for one rendering, inside the one that is the job's. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _OURS).touch()
+    (folder.parent / _OURS).touch()
 
 
 def rendered_folders(paths: Iterable[str]) -> list[str]:
