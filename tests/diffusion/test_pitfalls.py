@@ -129,7 +129,7 @@ def test_another_length_than_asked_is_refused(ltx: Any, frames: int, floored: in
         _refuse_misfit(made, run.codes, LTX)
 
 
-OURS = ("plate", "mask", "noise", "sound_noise", "shows_green", "strength")
+OURS = ("plate", "mask", "noise", "sound_noise", "reference", "shows_green", "strength")
 
 
 def ltx_pipeline(ltx: Any) -> Any:
