@@ -1,5 +1,5 @@
-# The six commands. Each sets up .venv on first use, with nothing but Python's own venv and pip.
-.PHONY: demo test faults soak blender-envs ticks gui-test check fmt bench package lock clean
+# Each command sets up .venv on first use, with nothing but Python's own venv and pip.
+.PHONY: demo test faults soak blender-envs blender-smoke ticks gui-test check fmt bench package lock clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -34,6 +34,11 @@ soak: $(DEV)  ## A quarter of an hour of ordinary work: nothing may grow.
 
 blender-envs: $(DEV)  ## Real Blenders for tests/blender, into .bpy/; BLENDER="4.2 4.5 5.0 5.2" chooses.
 	@$(BIN)/python tests/blender/environments.py $(BLENDER)
+
+blender-smoke: $(DEV)  ## The shortest way through one real Blender, which is set up first: 1 GB, two minutes.
+	@export SECONDTAKE_BPY=$(CURDIR)/build/bpy; if $(BIN)/python tests/blender/environments.py 4.5; then \
+	$(BIN)/pytest -q tests/blender/test_addon.py tests/blender/test_inside.py -k '4.5 and $(SHORTEST)'; fi
+SHORTEST = (registers or strip_to_strip or movie_strips or check_mask_is_registered)
 
 ticks: $(DEV)  ## How long the add-on holds Blender up, on a quiet machine; docs/blender.md.
 	@$(BIN)/pytest -q -s -m timed tests/blender

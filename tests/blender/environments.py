@@ -1,7 +1,8 @@
 """Make an environment for each Blender that the extension is tested on: `python tests/blender/environments.py [4.5 …]`.
 
 Blender as a Python module comes from the package index; about 0.9 GB on disk each. The folder is `.bpy/` in the
-repository, or $SECONDTAKE_BPY. A version whose Python is not on this machine is left out, with a line.
+repository, or $SECONDTAKE_BPY. A version whose Python is not on this machine is left out, with a line, and so is one
+that does not start here.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ ROOT = Path(__file__).parents[2]
 VERSIONS = {"4.2": "3.11", "4.5": "3.11", "5.0": "3.11", "5.2": "3.13"}
 """Blender → the Python that its module is built for."""
 OTHERS = ("numpy", "OpenEXR>=3.3")
-
-
 HOME = Path(os.environ.get("SECONDTAKE_BPY") or ROOT / ".bpy")
 
 
@@ -40,14 +39,15 @@ def make(version: str) -> bool:
     half_made = HOME / f"{version}.part"
     shutil.rmtree(half_made, ignore_errors=True)
     subprocess.run([python, "-m", "venv", half_made], check=True)
-    pip = [
-        half_made / python_of(version).relative_to(HOME / version),
-        "-m",
-        "pip",
-        "-qq",
-        "--disable-pip-version-check",
-    ]
-    subprocess.run([*pip, "install", f"bpy=={version}.*", *OTHERS], check=True)
+    own = half_made / python_of(version).relative_to(HOME / version)
+    pip = [own, "-m", "pip", "-qq", "--disable-pip-version-check", "install"]
+    for step in ([*pip, f"bpy=={version}.*", *OTHERS], [own, "-c", "import bpy"]):
+        done = subprocess.run(step, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            print(f"Blender {version} is left out: {said[-1]}")
+            shutil.rmtree(half_made)
+            return False
     half_made.rename(HOME / version)
     print(f"Blender {version} is ready ({time.monotonic() - started:.0f} s)")
     return True
