@@ -26,7 +26,7 @@ from array_shots import ArrayShot, composited, job_in, windows_of
 from carry_scenes import CarrySize, make_carry
 from scenes import Size, make
 
-SMALL = Size(width=192, height=112, frames=12, subframes=2, over=1)
+SMALL = Size(width=160, height=96, frames=8, subframes=2, over=1)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def _bytes(shot: ArrayShot, job: Job, *, threads: int) -> bytes:
         assert painters_for(shot.crop) == threads
         engine = TemporalEngine()
         engine.load(job)
-        return composited(shot, [engine.generate(window, job) for window in windows_of(shot, length=6)]).tobytes()
+        return composited(shot, [engine.generate(window, job) for window in windows_of(shot, length=4)]).tobytes()
     finally:
         cv2.setNumThreads(before)
 
@@ -55,7 +55,7 @@ def test_same_bytes_of_layers_and_of_what_is_invented(kind: str, threads: list[i
 
 
 def test_same_bytes_of_a_painting_that_is_carried(threads: list[int], tmp_path: Path) -> None:
-    shot = make_carry("deform", "paint", size=CarrySize(width=192, height=112, frames=12)).shot(5, vectors=False)
+    shot = make_carry("deform", "paint", size=CarrySize(width=160, height=96, frames=8)).shot(5, vectors=False)
     jobs = {
         count: replace(job_in(tmp_path / str(count), operation=Operation.MODIFY), options={"grain": "match"})
         for count in threads

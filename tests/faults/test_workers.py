@@ -44,14 +44,14 @@ def spoil(ground: Place, code: str, **settings: object) -> None:
     [
         ("sys.exit(3)", {}),
         ("os.kill(os.getpid(), 11)", {}),
-        ("time.sleep(600)", {"start_timeout_s": 0.5}),
+        ("time.sleep(600)", {"start_timeout_s": 2.0}),
         ("os.write(1, b'Warning: a library printed this\\n'); time.sleep(600)", {}),
         ("os.write(1, os.urandom(100_000)); time.sleep(600)", {}),
         ('os.write(1, b\'{"kind":"workerready"}\\n\'); time.sleep(600)', {}),
         ('os.write(1, b\'{"kind":"workerready","pid":1\'); sys.exit(0)', {}),
         ("os.write(1, b'[' * 200_000 + b'\\n'); time.sleep(600)", {}),
-        ("os.close(1); os.close(0); time.sleep(600)", {"start_timeout_s": 0.5}),
-        ("import signal; signal.pthread_sigmask(0, range(1, 65)); time.sleep(600)", {"start_timeout_s": 0.5}),
+        ("os.close(1); os.close(0); time.sleep(600)", {"start_timeout_s": 2.0}),
+        ("import signal; signal.pthread_sigmask(0, range(1, 65)); time.sleep(600)", {"start_timeout_s": 2.0}),
     ],
     ids=["left", "segv", "slow", "prints", "noise", "half", "cut", "deep", "closed", "deaf"],
 )
