@@ -58,6 +58,11 @@ def test_why_it_is_grey(changes: dict[str, object], words: str) -> None:
     assert why_not(replace(ASKED, **changes), ENGINES) == words  # type: ignore[arg-type]
 
 
+def test_a_way_that_no_engine_can_go_is_not_offered() -> None:
+    assert why_not(replace(ASKED, way=Way.CARRY), (TEMPORAL, LOCKED)) == "Paint a frame first (References)"
+    assert why_not(replace(ASKED, way=Way.CARRY), (TEMPORAL, KLEIN)).endswith(", or choose Restyle")
+
+
 def test_before_the_engines_are_known_only_what_needs_no_model() -> None:
     assert why_not(ASKED, ()) == "Press Connect to see which engines can"
     carry = replace(ASKED, way=Way.CARRY, painted=1)

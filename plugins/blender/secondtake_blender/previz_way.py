@@ -75,7 +75,7 @@ def found_engine(name: str, engines: Sequence[Engine]) -> Engine | None:
 def why_not(wish: PrevizWish, engines: Sequence[Engine]) -> str:
     """Why it cannot be made, in one line with what to do; "" if it can, as far as is known here."""
     if wish.way is Way.CARRY and not wish.painted:
-        return "Paint a frame first (References), or choose Restyle or Generate"
+        return f"Paint a frame first (References){_other_ways(engines)}"
     if wish.way is Way.GENERATE and wish.follow in (Follow.SCRIBBLE, Follow.GREY):
         return "Without a picture only its depth can be followed. Set Follow to Depth"
     if not engines:
@@ -124,6 +124,17 @@ def said(wish: PrevizWish, engine: Engine | None) -> str:
         _references(wish),
     ]
     return f"Sends {', '.join(filter(None, parts))}"
+
+
+def _other_ways(engines: Sequence[Engine]) -> str:
+    able = {
+        verb
+        for engine in engines
+        for verb in engine.operations
+        if engine.is_available and verb not in engine.needs_painted
+    }
+    ways = [way.value.title() for way in (Way.RESTYLE, Way.GENERATE) if way.value in able]
+    return f", or choose {' or '.join(ways)}" if ways else ""
 
 
 def _lacking(wish: PrevizWish, engine: Engine) -> str:
