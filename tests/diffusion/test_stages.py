@@ -19,7 +19,7 @@ CANCEL_S = 2.0
 
 
 def test_its_stages_and_a_picture_are_told(studio: Studio) -> None:
-    request = studio.request("stages", engine_options={"steps": "24"}, seed=11)
+    request = studio.request("stages", engine_options={"steps": "48"}, seed=11)
     views: list[JobView] = []
     pictures = []
     with studio.client() as client:
@@ -34,10 +34,10 @@ def test_its_stages_and_a_picture_are_told(studio: Studio) -> None:
     stages = [view.stage for view in views if view.stage is not None]
     assert {"load", "step"} <= {stage.name for stage in stages} <= {"load", "encode", "step", "decode", "write"}
     steps = [stage for stage in stages if stage.name == "step"]
-    assert {stage.total for stage in steps} == {24}
+    assert {stage.total for stage in steps} == {48}
     assert {stage.frames for stage in steps} == {"1001-1007", "1008-1012"}
     left = [stage.left_s for stage in steps if stage.left_s is not None]
-    assert left[0] > left[-1]
+    assert max(left) > left[-1]  # it may grow once, where the first window held what is done once for a job
     assert len(views) <= 5 * took_s + 12
     ((path, picture),) = pictures
     assert picture is not None
