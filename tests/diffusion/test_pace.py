@@ -57,6 +57,17 @@ def test_after_one_window_it_knows(windows: int, encode_s: float, step_s: float,
     assert left_s == 0
 
 
+def test_what_is_done_once_for_a_job_is_not_expected_again() -> None:
+    pace, now_s, left = Pace(128), 0.0, list[tuple[float, int | None]]()
+    for first, encode_s in ((1001, 30.0), (1065, 1.0)):
+        for passed_s, stage in window(first, 64, encode_s=encode_s, step_s=1.0, decode_s=2.0):
+            now_s += passed_s
+            pace.stage(stage, now_s=now_s)
+            if first == 1065 and stage.name == "step" and stage.done:
+                left.append((now_s, pace.left_s(now_s)))
+    assert [left_s for _, left_s in left] == [round(now_s - at_s) for at_s, _ in left]
+
+
 def test_frames_out_of_the_store_are_not_waited_for() -> None:
     pace = Pace(192)
     for frame in range(1001, 1065):

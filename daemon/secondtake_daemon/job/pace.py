@@ -27,6 +27,8 @@ class Pace:
         self._made: set[int] = set()
         self._window = _Window("", 0.0)
         self._windows: list[tuple[int, float]] = []
+        self._decode_s: float | None = None
+        """Of the latest window."""
 
     def stage(self, stage: Stage, *, now_s: float) -> None:
         """The engine says what it does."""
@@ -46,7 +48,7 @@ class Pace:
         whole_s = mean(took_s for _, took_s in self._windows[-_LATEST:]) if self._windows else window.guess_s()
         if whole_s is None:
             return None
-        current_s = window.left_s(whole_s, now_s) if window.frames else 0.0
+        current_s = window.left_s(whole_s, now_s, decode_s=self._decode_s) if window.frames else 0.0
         numbers = window.numbers
         waiting = self._total - len(self._made | numbers)
         each = max((count for count, _ in self._windows), default=len(numbers)) or 1
@@ -56,6 +58,7 @@ class Pace:
         if self._window.frames:
             self._made |= self._window.numbers
             self._windows.append((len(self._window.numbers), self._window.took_s(now_s)))
+            self._decode_s = self._window.decode_s(now_s)
 
 
 class _Window:
@@ -87,15 +90,28 @@ class _Window:
         step_s = self._step_s()
         return None if step_s is None else 2 * self._encode_s() + step_s * self._total
 
-    def left_s(self, whole_s: float, now_s: float) -> float:
-        """What is left of it; whole_s: what one like it takes."""
+    def decode_s(self, now_s: float) -> float | None:
+        """What came after the last step, when it is over; None if nothing was measured."""
+        steps_s = self._steps_left_s(now_s)
+        return None if steps_s is None else max(self.took_s(now_s) + self._began_s - now_s - steps_s, 0.0)
+
+    def left_s(self, whole_s: float, now_s: float, *, decode_s: float | None) -> float:
+        """What is left of it. whole_s: what one like it takes; decode_s: what the one before took after its steps."""
         if self._ended_s is not None:
             return 0.0
-        left_s = whole_s - self.took_s(now_s)
+        steps_s = self._steps_left_s(now_s)
+        if steps_s is None:
+            return max(whole_s - self.took_s(now_s), 0.0)
+        if decode_s is None:
+            left_s = whole_s - self.took_s(now_s)
+            return max(left_s, steps_s if self.name == _STEP else 0.0, 0.0)
+        # Not what is left of whole_s: a job's first window also holds what is done once, as the preview's fit.
+        return max(steps_s + decode_s, 0.0)
+
+    def _steps_left_s(self, now_s: float) -> float | None:
+        """From now to the end of the last step; negative when that is past."""
         step_s = self._step_s()
-        if step_s is not None and self.name == _STEP:
-            left_s = max(left_s, (self._total - len(self._steps) + 1) * step_s - (now_s - self._steps[-1]))
-        return max(left_s, 0.0)
+        return None if step_s is None else self._steps[-1] + (self._total - len(self._steps) + 1) * step_s - now_s
 
     def _encode_s(self) -> float:
         return self._steps[0] - self._began_s
