@@ -30,6 +30,7 @@ _REQUIRED = (
     "schema_version", "id", "version", "name", "tagline", "maintainer", "type", "license", "blender_version_min",
 )  # fmt: skip
 _PERMISSIONS = frozenset({"files", "network", "clipboard", "camera", "microphone"})
+_THREADS = frozenset({"threading", "_thread", "concurrent", "multiprocessing", "asyncio"})
 _LONGEST = 64
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """Of every file in the archive: the same source makes the same bytes."""
@@ -98,9 +99,12 @@ def problems(staged: Path) -> Iterator[str]:
     if found is None or manifest.get("version") != found[1]:
         yield f"the manifest has version {manifest.get('version')}, the product {found[1] if found else 'none'}"
     for path in staged.rglob("*.py"):
-        absolute = re.search(r"^\s*(?:from|import) (secondtake\w*)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        if absolute:
-            yield f"{path.name} imports {absolute[1]} by name; an extension imports its own parts relatively"
+        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for name in imported:
+            if name.startswith("secondtake"):
+                yield f"{path.name} imports {name} by name; an extension imports its own parts relatively"
+            if name in _THREADS:
+                yield f"{path.name} imports {name}; Blender's Python is not made for threads"
 
 
 def _validators() -> Iterator[tuple[str, list[str]]]:

@@ -1,38 +1,40 @@
 """The host's side of the bridge: one file, standard library only, CPython 3.9 to 3.14. `docs/bridge.md` explains it.
 
 It is vendored into plugins that run inside programs whose Python is not ours, so it imports nothing of Second Take. It
-starts `secondtake bridge` in the daemon's own Python and keeps one alive. Threads do all that could wait; the caller's
-thread only touches queues: `call` puts a question in, `poll` and `drain` take out what came.
+starts `secondtake bridge` in the daemon's own Python and keeps one alive. Nothing waits, and there is no thread: not
+every host's Python can bear one (docs/bridge.md). The pipes are looked at when the caller looks.
 """
 
 from __future__ import annotations
 
-import io
+import errno
 import json
 import os
-import queue
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import IO, Any, NamedTuple, Union
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
 
 __all__ = ["Answer", "Bridge", "Event", "Problem", "State", "find_launcher", "new_job", "read_launcher"]
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
 
-_MOST_OPEN, _MOST_UNREAD, _MOST_DEATHS, _LAST_LINES = 256, 1024, 2, 20
+_MOST_OPEN, _MOST_UNREAD, _MOST_DEATHS = 256, 1024, 2
+_READ_BYTES, _WRITE_BYTES, _LAST_WORDS_BYTES = 32 << 10, 512 if sys.platform == "win32" else 64 << 10, 4 << 10
 _LINE_BYTES, _QUESTION_BYTES, _LOG_BYTES = 64 << 20, (8 << 20) - 1024, 1 << 20
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
-_STEADY_S, _GREET_S, _SILENT_S, _LEAVE_S = 5.0, 30.0, 5.0, 1.0
+_STEADY_S, _GREET_S, _SILENT_S, _LEAVE_S, _LOOK_S = 5.0, 30.0, 5.0, 1.0, 0.005
 _HELLO_ID, _WATCH_ID = 0, -1
 _BRIDGE = ("-P", "-m", "secondtake_daemon.bridge")
 _HOSTS_OWN = ("PYTHON", "DYLD_", "__PYVENV_LAUNCHER__", "LD_LIBRARY_PATH", "LD_PRELOAD")
@@ -86,7 +88,7 @@ Message = Union[Answer, Event]  # noqa: UP007 — 3.9
 
 
 class Bridge:
-    """A child process that is kept alive, and one host's questions and answers. Any thread may call, one reads."""
+    """A child process that is kept alive, and one host's questions and answers. For one thread, whichever it is."""
 
     def __init__(
         self, *, name: str, version: str, home: str = "", command: tuple[str, ...] = (), autostart: bool = True
@@ -98,44 +100,37 @@ class Bridge:
         """
         self._home, self._command = home, command
         self._hello: Json = {"name": name, "version": version, "autostart": autostart}
-        self._lock = threading.Condition()
         self._open: dict[int, _Call] = {}
         self._outgoing: deque[_Call] = deque()
         self._jobs: dict[str, None] = {}
-        self._inbox: queue.Queue[Message] = queue.Queue(_MOST_UNREAD)
+        self._inbox: deque[Message] = deque()
         self._aside: deque[Message] = deque()
-        self._again = threading.Event()
-        self._keeper: threading.Thread | None = None
         self._child: _Child | None = None
         self._last_id = _HELLO_ID
-        self._state, self._why, self._is_closed = State.IDLE, "", False
+        self._is_wanted, self._failures, self._next_s = False, 0, 0.0
+        self._state, self._why = State.IDLE, ""
 
     @property
     def state(self) -> State:
-        """How it is just now."""
+        """How it was at the last look."""
         return self._state
 
     @property
     def why(self) -> str:
         """Why it is not ready, in one sentence with what to do; "" is well."""
         child = self._child
-        is_asked = self._state is State.READY and bool(self._open)
-        if is_asked and child is not None and time.monotonic() - child.heard_s > _SILENT_S:
-            return f"The bridge (pid {child.process.pid}) does not answer."
+        if self._state is State.READY and self._open and child is not None and child.silent_s > _SILENT_S:
+            return f"The bridge (pid {child.pid}) does not answer."
         return self._why
 
     @property
     def pid(self) -> int:
         """Of the child; 0 if there is none."""
-        return child.process.pid if (child := self._child) is not None else 0
+        return self._child.pid if self._child is not None else 0
 
     def start(self) -> None:
-        """Keep a child alive from now on; returns at once. If it waits to start again it does so now."""
-        with self._lock:
-            self._again.set()
-            if self._keeper is None and not self._is_closed:
-                self._keeper = threading.Thread(target=self._keep, daemon=True, name="secondtake bridge keeper")
-                self._keeper.start()
+        """Keep a child alive from the next look on. If it waits to start again it does so then."""
+        self._is_wanted, self._next_s = self._state is not State.CLOSED, 0.0
 
     def call(self, method: str, **params: Any) -> int:  # noqa: ANN401 — whatever JSON can say
         """Queue a question and return its id; its `Answer` comes by `poll`. Never waits. Starts the child if need be.
@@ -148,34 +143,33 @@ class Bridge:
             raise Problem("usage", f"The question cannot be written as JSON ({error})") from error
         if len(said) > _QUESTION_BYTES:
             raise Problem("too_large", f"The question has {len(said)} bytes", remedy="Send less of it at once")
-        with self._lock:
-            if self._is_closed:
-                raise Problem("usage", "The bridge was closed")
-            if len(self._open) >= _MOST_OPEN:
-                raise Problem("busy", f"{_MOST_OPEN} questions are unanswered", remedy="Ask again in a moment")
-            self._last_id += 1
-            call = _Call(self._last_id, method, _line(self._last_id, method, said), _jobs_in(method, params))
-            self._open[call.id] = call
-            self._outgoing.append(call)
-            self._jobs.update(dict.fromkeys(call.jobs))
-            self._lock.notify_all()
-        if self._keeper is None:
-            self.start()
+        if self._state is State.CLOSED:
+            raise Problem("usage", "The bridge was closed")
+        if len(self._open) >= _MOST_OPEN:
+            raise Problem("busy", f"{_MOST_OPEN} questions are unanswered", remedy="Ask again in a moment")
+        self._last_id += 1
+        call = _Call(self._last_id, method, _line(self._last_id, method, said), _jobs_in(method, params))
+        self._open[call.id] = call
+        self._outgoing.append(call)
+        self._jobs.update(dict.fromkeys(call.jobs))
+        self._is_wanted = True
+        self.turn()
         return call.id
 
     def poll(self) -> Message | None:
         """The next message, or None. Never waits."""
-        try:
-            return self._aside.popleft() if self._aside else self._inbox.get_nowait()
-        except (IndexError, queue.Empty):
-            return None
+        return self._aside.popleft() if self._aside else self._next()
 
     def drain(self, *, budget_s: float, limit: int = 1000) -> list[Message]:
-        """All messages there are, as far as the time and the limit allow."""
+        """All messages there are, as far as the time and the limit allow. Long questions are written meanwhile."""
         found: list[Message] = []
         end_s = time.monotonic() + budget_s
-        while len(found) < limit and time.monotonic() < end_s and (message := self.poll()) is not None:
-            found.append(message)
+        while len(found) < limit and time.monotonic() < end_s:
+            message = self.poll()
+            if message is not None:
+                found.append(message)
+            elif self._child is None or not self._child.is_writing:
+                break
         return found
 
     def ask(self, method: str, *, timeout_s: float, **params: Any) -> Json:  # noqa: ANN401
@@ -185,11 +179,12 @@ class Bridge:
         """
         end_s, wanted = time.monotonic() + timeout_s, self.call(method, **params)
         while True:
-            try:
-                message = self._inbox.get(timeout=max(end_s - time.monotonic(), 0.001))
-            except queue.Empty:
-                raise Problem("daemon_lost", self.why or f"There was no answer within {timeout_s:g} s") from None
-            if not (isinstance(message, Answer) and message.id == wanted):
+            message = self._next()
+            if message is None:
+                if time.monotonic() > end_s:
+                    raise Problem("daemon_lost", self.why or f"There was no answer within {timeout_s:g} s")
+                time.sleep(_LOOK_S)
+            elif not (isinstance(message, Answer) and message.id == wanted):
                 self._aside.append(message)
             elif message.error is not None:
                 raise message.error
@@ -198,110 +193,95 @@ class Bridge:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hang up: the child ends, jobs go on. At most timeout_s; nothing of ours is left running after that."""
-        end_s = time.monotonic() + timeout_s
-        with self._lock:
-            self._state, self._why, self._is_closed = State.CLOSED, "", True
-            self._lock.notify_all()
-        self._again.set()
-        child = self._child
-        if keeper := self._keeper:
-            keeper.join(min(_LEAVE_S, timeout_s / 2))
-            child = self._child or child
-            if keeper.is_alive() and child:
-                child.kill()
-            for thread in (keeper, *(child.threads if child else ())):
-                thread.join(max(end_s - time.monotonic(), 0.0))
+        child, self._child = self._child, None
+        if child is not None:
+            self._write(child)
+            child.leave(timeout_s)
+        self._state, self._why, self._is_wanted = State.CLOSED, "", False
 
-    def _keep(self) -> None:
-        """The keeper's thread."""
-        failures = 0
-        while not self._is_closed:
-            self._again.clear()
-            self._become(State.STARTING)
-            began_s = time.monotonic()
-            problem, may_try_again = self._one_life()
-            if self._is_closed:
-                return
-            failures = 0 if time.monotonic() - began_s > _STEADY_S else failures  # the next one comes soon again
-            self._give_up(problem, all_of_them=not may_try_again)
-            self._become(State.WAITING, str(problem))
-            self._again.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
-            failures += 1
+    def turn(self) -> None:
+        """Do what is due: start a child, write, read, see how it ended. Never waits; `call` and `poll` do it."""
+        if self._child is None:
+            if self._is_wanted and time.monotonic() >= self._next_s:
+                self._start_child()
+            return
+        self._write(self._child)
+        if len(self._inbox) >= _MOST_UNREAD:
+            return  # the caller does not look at what came, so nothing more is read and the child waits
+        for said in self._child.read():
+            self._hear(self._child, said)
+        ended = self._child.look()
+        if ended is not None:
+            self._lose(self._child.problem or ended)
 
-    def _one_life(self) -> tuple[Problem, bool]:
-        """Start a child and wait for its end. Returns why it ended, and whether another one may do better."""
+    def _next(self) -> Message | None:
+        if not self._inbox:
+            self.turn()
+        return self._inbox.popleft() if self._inbox else None
+
+    def _start_child(self) -> None:
+        self._become(State.STARTING)
+        speaks = {"protocol_min": PROTOCOL_MIN, "protocol_max": PROTOCOL_MAX, **self._hello}
         try:
-            child = _Child(list(self._command or read_launcher(self._home)), self._home)
+            self._child = _Child(list(self._command or read_launcher(self._home)), self._home)
         except Problem as problem:
-            return problem, False
-        self._child = child
-        child.run(lambda: self._write(child), lambda said: self._hear(child, said))
-        if not child.settled.wait(_GREET_S):
-            child.problem = Problem("daemon_lost", f"The bridge did not say hello within {_GREET_S:g} s")
-            child.kill()
-        child.gone.wait()
-        ended = child.end()
-        with self._lock:
-            self._child = None
-            self._lock.notify_all()
-        return child.problem or ended, child.is_greeted
+            self._lose(problem)
+        else:
+            self._child.say(_line(_HELLO_ID, "hello", json.dumps(speaks)))
 
-    def _give_up(self, problem: Problem, *, all_of_them: bool) -> None:
-        """Answer what no child could; what is left is asked again."""
-        lost = []
-        with self._lock:
-            for call in list(self._open.values()):
-                call.deaths += call.is_sent
-                call.is_sent = False
-                if all_of_them or call.deaths >= _MOST_DEATHS:
-                    lost.append(self._open.pop(call.id))
-            for call in lost:
+    def _lose(self, problem: Problem) -> None:
+        """There is no child any more: answer what no child could, and try again after a pause."""
+        child, self._child = self._child, None
+        if child is not None and child.age_s > _STEADY_S:
+            self._failures = 0  # the next one comes soon again
+        for call in list(self._open.values()):
+            call.deaths += call.is_sent
+            call.is_sent = False
+            if child is None or not child.is_greeted or call.deaths >= _MOST_DEATHS:
+                del self._open[call.id]
                 self._forget(call.jobs if call.method == "fix" else ())
-        for call in lost:
-            self._deliver(Answer(call.id, call.method, None, problem))
+                self._inbox.append(Answer(call.id, call.method, None, problem))
+        self._become(State.WAITING, str(problem))
+        self._next_s = time.monotonic() + _PAUSES_S[min(self._failures, len(_PAUSES_S) - 1)]
+        self._failures += 1
 
     def _become(self, state: State, why: str = "") -> None:
-        with self._lock:
-            if self._is_closed:
-                return
-            self._state, self._why = state, why
-        self._deliver(Event("state", {"state": state.value, "why": why}))
+        self._state, self._why = state, why
+        self._inbox.append(Event("state", {"state": state.value, "why": why}))
 
     def _write(self, child: _Child) -> None:
-        """Say hello, then what is to be asked. Only this thread writes to and closes the child's stdin."""
-        speaks = {"protocol_min": PROTOCOL_MIN, "protocol_max": PROTOCOL_MAX, **self._hello}
-        child.write(_line(_HELLO_ID, "hello", json.dumps(speaks)))
-        child.settled.wait()
-        with self._lock:
-            self._outgoing = deque(self._open.values())
-            jobs = [job for job in self._jobs if not any(job in call.jobs for call in self._outgoing)]
-        if jobs and not child.gone.is_set():
-            child.write(_line(_WATCH_ID, "watch", json.dumps({"jobs": jobs})))
-        while True:
-            with self._lock:
-                self._lock.wait_for(lambda: self._outgoing or self._is_closed or child.gone.is_set())
-                if self._is_closed or child.gone.is_set():
-                    return
-                call = self._outgoing.popleft()
+        """The hello, and once it was answered what is to be asked."""
+        while child.write() and child.is_greeted and self._outgoing:
+            call = self._outgoing.popleft()
+            if call.id in self._open:
                 call.is_sent = True
-            child.write(call.line)
+                child.say(call.line)
 
     def _hear(self, child: _Child, said: Json) -> None:
-        """A line of the child, in the thread that reads."""
         if "event" in said:
             self._hear_event(child, said)
         elif said.get("id") == _HELLO_ID:
             child.problem = child.problem or _problem(said.get("error"))
-            child.is_greeted = child.problem is None
-            child.settled.set()
-            self._become(State.READY) if child.is_greeted else child.kill()
+            if child.problem is None:
+                self._greeted(child)
+            else:
+                child.kill()
         elif isinstance(said.get("id"), int):
-            with self._lock:
-                call, error = self._open.pop(said["id"], None), _problem(said.get("error"))
-                if call is not None and error is not None and call.method == "fix":
-                    self._forget(call.jobs)
-            if call is not None:
-                self._deliver(Answer(call.id, call.method, said.get("result"), error))
+            call, error = self._open.pop(said["id"], None), _problem(said.get("error"))
+            if call is None:
+                return
+            if error is not None and call.method == "fix":
+                self._forget(call.jobs)
+            self._inbox.append(Answer(call.id, call.method, said.get("result"), error))
+
+    def _greeted(self, child: _Child) -> None:
+        """Ask what is unanswered, whoever was asked before, and watch the jobs that are ours."""
+        child.is_greeted = True
+        self._outgoing = deque(self._open.values())
+        jobs = [job for job in self._jobs if not any(job in call.jobs for call in self._outgoing)]
+        if jobs:  # nothing is being written: the hello was answered
+            child.say(_line(_WATCH_ID, "watch", json.dumps({"jobs": jobs})))
+        self._become(State.READY)
 
     def _hear_event(self, child: _Child, said: Json) -> None:
         name = said.pop("event")
@@ -313,20 +293,12 @@ class Bridge:
                 child.kill()
             return
         if name == "job" and said["job"]["state"] in _FINAL:
-            with self._lock:
-                self._forget((said["job"]["job"],))
-        self._deliver(Event(name, said))
+            self._forget((said["job"]["job"],))
+        self._inbox.append(Event(name, said))
 
     def _forget(self, jobs: tuple[str, ...]) -> None:
         for job in jobs:
             self._jobs.pop(job, None)
-
-    def _deliver(self, message: Message) -> None:
-        """Put it where the caller finds it. If the caller does not look, this thread waits, and with it the bridge."""
-        while not self._is_closed:
-            with suppress(queue.Full):
-                self._inbox.put(message, timeout=0.2)
-                break
 
 
 @dataclass
@@ -342,85 +314,192 @@ class _Call:
 
 
 class _Child:
-    """One process, and the threads at its pipes. Raises Problem if it cannot be started."""
+    """One process and its pipes, none of which makes anybody wait. Raises Problem if it cannot be started."""
 
     def __init__(self, command: list[str], home: str) -> None:
-        self._log = _folder("logs", home) / "bridge.log"
-        self._last: deque[str] = deque(maxlen=_LAST_LINES)
+        self._log, self._log_from = _folder("logs", home) / "bridge.log", 0
         cwd = Path(command[0]).anchor or os.curdir  # not the host's folder: it may be unmounted under us
         flags = _CREATE_NO_WINDOW if sys.platform == "win32" else 0
-        pipe, env = subprocess.PIPE, _environment(home)
+        log = self._open_log()
         try:
-            self.process = subprocess.Popen(
-                command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, cwd=cwd, env=env, creationflags=flags
-            )
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, bufsize=0,
+                cwd=cwd, env=_environment(home), creationflags=flags,
+            )  # fmt: skip
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise _lost(f"The bridge cannot be started ({reason})", path=command[0]) from error
-        self.settled = threading.Event()  # it greeted us, refused us, or is gone
-        self.gone = threading.Event()
+        finally:
+            if log is not None:
+                log.close()
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        _never_wait(self._stdin, self._stdout)
+        self._began_s = self._heard_s = self._looked_s = time.monotonic()
+        self._gone_s: float | None = None  # since when it says nothing more
+        self._has_ended = self._is_read_out = False
+        self._unread = bytearray()
+        self._unwritten = memoryview(b"")
         self.problem: Problem | None = None
         self.is_greeted = False
-        self.heard_s = time.monotonic()
-        self.threads: list[threading.Thread] = []
 
-    def run(self, write: Callable[[], None], hear: Callable[[Json], None]) -> None:
-        """Start the threads: one writes until it has no more to say, one hears line after line, one keeps the log."""
-        self._begin("writer", write, self.process.stdin)
-        self._begin("reader", lambda: self._read(hear), self.process.stdout)
-        self._begin("log", self._keep_log, self.process.stderr)
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
-    def write(self, line: bytes) -> None:
-        """Waits while the child does not read. Raises OSError when it is gone."""
-        rest, pipe = memoryview(line), self.process.stdin
-        while rest and pipe is not None:
-            rest = rest[pipe.write(rest) :]
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._began_s
+
+    @property
+    def silent_s(self) -> float:
+        """So long it said nothing, as far as somebody looked."""
+        return self._looked_s - self._heard_s
+
+    @property
+    def is_writing(self) -> bool:
+        """True while a line is not written to its end."""
+        return len(self._unwritten) > 0
+
+    def say(self, line: bytes) -> None:
+        """Write this line next. The one before must be through."""
+        self._unwritten = memoryview(line)
+
+    def write(self) -> bool:
+        """Write what goes; True if nothing is left to write."""
+        try:
+            while self.is_writing:
+                count = _put(self._stdin, self._unwritten[:_WRITE_BYTES])
+                if not count:
+                    return False
+                self._unwritten = self._unwritten[count:]
+        except OSError:  # it hung up; `read` sees that too
+            return False
+        return True
+
+    def read(self) -> list[Json]:
+        """What it said since, as far as lines are whole; some of it if it is much."""
+        self._looked_s = time.monotonic()
+        data = _take(self._stdout) if self._gone_s is None else None
+        self._is_read_out = self._has_ended and not data
+        if data is None:
+            return []
+        if not data:
+            self._gone_s = self._looked_s
+            return []
+        self._heard_s = self._looked_s
+        self._unread += data
+        if b"\n" not in data:
+            if len(self._unread) > _LINE_BYTES:
+                self.problem = Problem("protocol", f"The bridge said a line of over {_LINE_BYTES} bytes")
+                self.kill()
+            return []
+        *lines, rest = self._unread.split(b"\n")
+        self._unread = rest
+        return [said for line in lines if isinstance(said := _json(line), dict)]
+
+    def look(self) -> Problem | None:
+        """None while it lives; else why it ended, with its last words. One that says no hello, or hangs, is killed."""
+        now_s = time.monotonic()
+        status = self._process.poll()
+        if status is None:
+            if not self.is_greeted and self.problem is None and now_s - self._began_s > _GREET_S:
+                self.problem = Problem("daemon_lost", f"The bridge did not say hello within {_GREET_S:g} s")
+                self.kill()
+            if self._gone_s is not None and now_s - self._gone_s > _LEAVE_S:
+                self.kill()
+            return None
+        if not self._is_read_out:
+            self._has_ended = True  # what it said before is read first
+            return None
+        self._hang_up()
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        words = f": {last}" if (last := self._last_words()) else ""
+        return _lost(f"The bridge ended with {how}{words}", remedy="Look into its log", path=self._log)
 
     def kill(self) -> None:
         """End it at once."""
         with suppress(OSError):
-            self.process.kill()
+            self._process.kill()
 
-    def end(self) -> Problem:
-        """It hung up: let it leave, else end it. Returns why it ended, with its last words."""
-        try:
-            self.process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        status = self.process.wait()
-        self.threads[-1].join(_LEAVE_S)  # its last words
-        how = f"signal {-status}" if status < 0 else f"status {status}"
-        words = next((f": {line}" for line in reversed(self._last) if line), "")
-        return _lost(f"The bridge ended with {how}{words}", remedy="Look into its log", path=self._log)
+    def leave(self, timeout_s: float) -> None:
+        """Hang up and wait for its end; it is killed when half of the time is over."""
+        now_s = time.monotonic()
+        kill_s, end_s = now_s + min(_LEAVE_S, timeout_s / 2), now_s + timeout_s
+        with suppress(OSError):
+            self._stdin.close()
+        while self._process.poll() is None and time.monotonic() < end_s:
+            _take(self._stdout)  # it may have more to say before it looks
+            if time.monotonic() > kill_s:
+                self.kill()
+            time.sleep(_LOOK_S)
+        self._hang_up()
 
-    def _begin(self, name: str, work: Callable[[], None], pipe: Any) -> None:  # noqa: ANN401 — a raw pipe
-        def run() -> None:
-            with suppress(OSError):  # the child hung up
-                work()
+    def _hang_up(self) -> None:
+        for pipe in (self._stdin, self._stdout):
             with suppress(OSError):
                 pipe.close()
 
-        self.threads.append(threading.Thread(target=run, daemon=True, name=f"secondtake bridge {name}"))
-        self.threads[-1].start()
-
-    def _read(self, hear: Callable[[Json], None]) -> None:
+    def _open_log(self) -> IO[bytes] | None:
+        """What it complains of goes there; a log that cannot be written is no reason to fail."""
         try:
-            for line in _lines(self.process.stdout):
-                self.heard_s = time.monotonic()
-                with suppress(ValueError):
-                    hear(said if isinstance(said := json.loads(line), dict) else {})
-        finally:
-            self.gone.set()
-            self.settled.set()
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            is_long = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
+            log = self._log.open("wb" if is_long else "ab")
+            self._log_from = log.tell()
+        except OSError:
+            return None
+        return log
 
-    def _keep_log(self) -> None:
-        for line in _lines(self.process.stderr):
-            self._last.append(line.decode("utf-8", "replace").strip())
-            with suppress(OSError):  # a log that cannot be written is no reason to fail
-                self._log.parent.mkdir(parents=True, exist_ok=True)
-                is_long = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
-                with self._log.open("wb" if is_long else "ab") as log:
-                    log.write(line)
+    def _last_words(self) -> str:
+        try:
+            with self._log.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_from, size - _LAST_WORDS_BYTES))
+                lines = log.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+if sys.platform == "win32":
+
+    def _never_wait(stdin: IO[bytes], _stdout: IO[bytes]) -> None:
+        """Have reading and writing return at once. Raises OSError. Not tried: nothing here was run on Windows yet."""
+        no_wait = ctypes.c_ulong(1)  # PIPE_NOWAIT; the other pipe is looked into before it is read
+        if not ctypes.windll.kernel32.SetNamedPipeHandleState(_handle(stdin), ctypes.byref(no_wait), None, None):
+            raise ctypes.WinError()
+
+    def _take(pipe: IO[bytes]) -> bytes | None:
+        """What is there; None if nothing is, b"" at the end."""
+        there = ctypes.c_ulong()
+        if not ctypes.windll.kernel32.PeekNamedPipe(_handle(pipe), None, 0, None, ctypes.byref(there), None):
+            return b""
+        return pipe.read(min(there.value, _READ_BYTES)) if there.value else None
+
+    def _handle(pipe: IO[bytes]) -> ctypes.c_void_p:
+        return ctypes.c_void_p(msvcrt.get_osfhandle(pipe.fileno()))
+
+else:
+
+    def _never_wait(stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        """Have reading and writing return at once. Raises OSError."""
+        os.set_blocking(stdin.fileno(), False)
+        os.set_blocking(stdout.fileno(), False)
+
+    def _take(pipe: IO[bytes]) -> bytes | None:
+        """What is there; None if nothing is, b"" at the end."""
+        return pipe.read(_READ_BYTES)
+
+
+def _put(pipe: IO[bytes], data: memoryview) -> int:
+    """How much of it went; 0 while the pipe is full. Raises OSError when nobody reads it any more."""
+    try:
+        return pipe.write(data) or 0
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.ENOSPC):  # Windows calls a full pipe so
+            return 0
+        raise
 
 
 def new_job() -> str:
@@ -473,9 +552,11 @@ def _environment(home: str) -> dict[str, str]:
     return {**kept, "SECONDTAKE_HOME": str(Path(home).expanduser().resolve())} if home else kept
 
 
-def _lines(pipe: Any) -> Iterator[bytes]:  # noqa: ANN401 — a raw pipe
-    with io.BufferedReader(pipe) as buffered:
-        yield from iter(lambda: buffered.readline(_LINE_BYTES), b"")
+def _json(line: bytes | bytearray) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def _line(number: int, method: str, params: str) -> bytes:

@@ -187,6 +187,11 @@ def test_the_artist_never_waits_for_a_port_that_swallows_all(addon: Check, home:
 
 
 @pytest.mark.timed
+def test_no_frame_of_4k_is_read_in_a_tick(addon: Check) -> None:
+    print(addon("addon_ticks", "check_4k"))
+
+
+@pytest.mark.timed
 def test_a_thousand_frames_are_sent_and_drawn_in_a_moment(addon: Check) -> None:
     print(addon("addon_ticks", "check_long_shot"))
 

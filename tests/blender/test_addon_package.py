@@ -40,6 +40,7 @@ def test_the_archive_is_whole_small_and_the_same_twice(packaging: ModuleType, tm
         ("blender_manifest.toml", "[permissions]", "[permissions]\nprocesses = 'Start one'", "no permission processes"),
         ("blender_manifest.toml", "tags =", 'wheels = ["./a.whl"]\ntags =', "ships wheels"),
         ("words.py", "import annotations", "import annotations\nimport secondtake", "imports secondtake by name"),
+        ("pump.py", "import time", "from threading import Thread", "not made for threads"),
     ],
 )  # fmt: skip
 def test_what_blender_would_refuse_is_not_built(

@@ -21,7 +21,7 @@ def take(folder: Path, **request: str) -> Path:
 def clear(folder: Path, *, used: tuple[Path, ...] = (), others: tuple[Path, ...] = ()) -> None:
     (folder / "take.json").unlink(missing_ok=True)
     chore = clear_beside(str(folder), used=map(str, used), others=map(str, others))
-    chore.join()
+    chore.finish()
     assert chore.problem is None
 
 

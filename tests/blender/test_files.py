@@ -61,7 +61,7 @@ def test_a_matte_is_written_number_for_number(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "matte.exr"
     values = np.random.default_rng(seed).random((height, width), np.float32)
-    write_matte(path, array("f", values.ravel().tobytes()), size=(width, height))
+    list(write_matte(path, (array("f", row.tobytes()) for row in values), size=(width, height)))
     file = OpenEXR.File(str(path), separate_channels=True)
     assert list(file.channels()) == ["V"] and np.array_equal(file.channels()["V"].pixels, values)
     assert np.array_equal(OpenImageIO.ImageBuf(str(path)).get_pixels()[..., 0], values)
@@ -72,9 +72,10 @@ def test_a_painting_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     painting = Painting(name="paint", size=(2, 1), channels=1, values=array("f", [0, 1]))
     with pytest.raises(Refusal, match="could not be written"):
-        painting.write(tmp_path / "file")
-    with pytest.raises(ValueError, match="are not 3 × 1"):
-        write_matte(tmp_path / "a.exr", array("f", [0, 1]), size=(3, 1))
+        list(painting.write(tmp_path / "file"))
+    with pytest.raises(ValueError, match="has 2 values and not 3"):
+        list(write_matte(tmp_path / "a.exr", [array("f", [0, 1])], size=(3, 1)))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing half-written stays"
 
 
 @pytest.mark.parametrize("name", sorted({*_NAMES, *_SAME}))

@@ -1,9 +1,9 @@
-"""Work that may wait for a disk, in a thread of its own. Nothing of Blender."""
+"""Work that is too long for one tick, done a piece at a time: there are no threads in Blender. Nothing of Blender."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Generator
 from typing import Generic, TypeVar
 
 from .refusal import Refusal
@@ -14,29 +14,36 @@ _Made = TypeVar("_Made")
 
 
 class Chore(Generic[_Made]):
-    """One piece of work; look at it from a timer."""
+    """One piece of work; a tick goes on with it."""
 
-    def __init__(self, work: Callable[[], _Made]) -> None:
-        """Begin. What `work` raises as Refusal is kept."""
+    def __init__(self, work: Generator[None, None, _Made]) -> None:
+        """Begin nothing yet. `work` yields often and returns what it made; what it raises as Refusal is kept."""
         self._work = work
-        self._thread = threading.Thread(target=self._run, name="secondtake chore")
         self.made: _Made | None = None
         self.problem: Refusal | None = None
-        self._thread.start()
+        self.is_over = False
 
-    @property
-    def is_over(self) -> bool:
-        """True once `made` or `problem` is there."""
-        return not self._thread.is_alive()
-
-    def join(self) -> None:
-        """Wait for its end, for a host that ends."""
-        self._thread.join()
-
-    def _run(self) -> None:
+    def step(self, *, budget_s: float) -> bool:
+        """Go on for about so long; True once `made` or `problem` is there."""
+        end_s = time.perf_counter() + budget_s
         try:
-            self.made = self._work()
+            while not self.is_over:
+                next(self._work)
+                if time.perf_counter() > end_s:
+                    break
+        except StopIteration as end:
+            self.made, self.is_over = end.value, True
         except Refusal as refusal:
-            self.problem = refusal
+            self.problem, self.is_over = refusal, True
         except Exception as error:  # noqa: BLE001 — the artist reads one line, whatever it was
-            self.problem = Refusal(f"It cannot be written ({error})", remedy="Look at the disk")
+            self.problem, self.is_over = Refusal(f"It cannot be written ({error})", remedy="Look at the disk"), True
+        return self.is_over
+
+    def finish(self) -> None:
+        """Go on to the end, for a host that ends."""
+        self.step(budget_s=float("inf"))
+
+    def stop(self) -> None:
+        """Give it up as it is."""
+        self._work.close()
+        self.is_over = True

@@ -1,10 +1,11 @@
-"""What stands beside a take: rendered plates, mattes, pictures. Removed with it, in a thread; nothing of Blender."""
+"""What stands beside a take: rendered plates, mattes, pictures. Removed with it; nothing of Blender."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable
+import os
+from collections.abc import Generator, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from .chores import Chore
@@ -30,13 +31,13 @@ def rendered_folders(paths: Iterable[str]) -> list[str]:
 
 
 def clear_beside(folder: str, *, used: Iterable[str], others: Iterable[str]) -> Chore[None]:
-    """Begin to remove `FOLDER.compare` and `FOLDER.render`, and the folders `used` that the take was made from.
+    """Remove, step by step, `FOLDER.compare` and `FOLDER.render`, and the folders `used` that the take was made from.
 
     What another take was made from stays, what belongs to a take that is there, and what was not made by us. `others`
     are folders of takes that the .blend knows; those that lie beside `folder` are looked at besides.
     """
     known, rendered = [Path(other) for other in others], [Path(one) for one in (f"{folder}{_RENDERED}", *used)]
-    return Chore(lambda: _clear(Path(folder), dict.fromkeys(rendered), known))
+    return Chore(_clear(Path(folder), dict.fromkeys(rendered), known))
 
 
 def is_named(rendered: Path, manifest: Path) -> bool:
@@ -50,10 +51,27 @@ def is_named(rendered: Path, manifest: Path) -> bool:
     return json.dumps(str(rendered / "_"), ensure_ascii=False)[1:-2] in text
 
 
-def _clear(folder: Path, rendered: Iterable[Path], others: list[Path]) -> None:
-    shutil.rmtree(f"{folder}.compare", ignore_errors=True)
+def _clear(folder: Path, rendered: Iterable[Path], others: list[Path]) -> Generator[None, None, None]:
+    yield from _remove(Path(f"{folder}.compare"))
     manifests = {*folder.parent.glob(f"*/{_MANIFEST}"), *(other / _MANIFEST for other in others)}
     for each in rendered:
-        is_ours, is_of_a_take = (each / _OURS).is_file(), (each.with_suffix("") / _MANIFEST).is_file()
-        if is_ours and not is_of_a_take and not any(is_named(each, manifest) for manifest in manifests):
-            shutil.rmtree(each, ignore_errors=True)
+        if not (each / _OURS).is_file() or (each.with_suffix("") / _MANIFEST).is_file():
+            continue
+        for manifest in manifests:
+            yield
+            if is_named(each, manifest):
+                break
+        else:
+            yield from _remove(each)
+
+
+def _remove(folder: Path) -> Generator[None, None, None]:
+    """A folder with all that is in it, file by file; what cannot be removed stays."""
+    for root, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            path = Path(root, name)
+            with suppress(OSError):
+                path.unlink() if name in files or path.is_symlink() else path.rmdir()
+            yield
+    with suppress(OSError):
+        folder.rmdir()

@@ -59,7 +59,6 @@ def _forget(job: str, folder: str, used: list[str]) -> None:
         _go_on_from_the_plate(take)
         jobs.push_undo(f"Second Take: {label} deleted")
         live.say(f"{label} is deleted", is_problem=False)
-    live.chores = [chore for chore in live.chores if not chore.is_over]
     others = [str(each.folder) for each in records.records()]
     live.chores.append(clear_beside(folder, used=used, others=others))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
 from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 __all__ = ["write_matte"]
@@ -14,34 +14,33 @@ _MAGIC, _VERSION = 20000630, 2
 _FLOAT, _NOT_PACKED, _INCREASING_Y = 2, 0, 0
 
 
-def write_matte(path: Path, values: array[float], *, size: tuple[int, int]) -> None:
-    """Write `values` (float32, `size` = width and height, rows from the top) as channel V.
+def write_matte(path: Path, rows: Iterable[array[float]], *, size: tuple[int, int]) -> Iterator[None]:
+    """Write `rows` (float32, from the top; `size` = width and height) as channel V, one between two yields.
 
-    The file is whole when it has its name. Layout: OpenEXR file format, scan lines; not packed, because that would take
-    Python longer than the disk.
+    The file is whole when it has its name; it is not synced, because nobody can wait for a disk here. Layout: OpenEXR
+    file format, scan lines; not packed, because that would take Python longer than the disk.
 
-    Raises OSError, and ValueError if the count is not that of the size.
+    Raises OSError, and ValueError for a row of another length.
     """
     width, height = size
-    if len(values) != width * height:
-        raise ValueError(f"{len(values)} values are not {width} × {height}")
-    if sys.byteorder == "big":
-        values = values[:]
-        values.byteswap()
-    data = memoryview(values).cast("B")
-    row_bytes = 4 * width
-    header = _header(width, height)
+    header, row_bytes = _header(width, height), 4 * width
     first = len(header) + 8 * height
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(header)
-        file.write(struct.pack(f"<{height}Q", *(first + y * (8 + row_bytes) for y in range(height))))
-        for y in range(height):
-            file.write(struct.pack("<ii", y, row_bytes))
-            file.write(data[y * row_bytes : (y + 1) * row_bytes])
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(header)
+            file.write(struct.pack(f"<{height}Q", *(first + y * (8 + row_bytes) for y in range(height))))
+            for y, row in enumerate(rows):
+                if len(row) != width:
+                    raise ValueError(f"A row has {len(row)} values and not {width}")
+                if sys.byteorder == "big":
+                    row.byteswap()
+                file.write(struct.pack("<ii", y, row_bytes))
+                file.write(row)
+                yield
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _header(width: int, height: int) -> bytes:

@@ -82,11 +82,10 @@ def step(job: LiveJob) -> bool:
     if job.is_ours and records.find_record(job.job) is None:  # an undo took it away, and the job goes on
         marks.mark_again(job.place)
         records.keep(job)
-        job.is_shown, job.needs_landing = False, bool(job.arrived)
+        job.is_shown, job.unread = False, set(job.arrived)
     if job.is_being_made:
         return _look_at_making(job)
-    if job.is_ours and job.needs_landing:
-        job.needs_landing = False
+    if job.is_ours and _is_landing_due(job) and show.is_quiet(job.place):
         return _land(job)
     return False
 
@@ -142,14 +141,23 @@ def _look_at_making(job: LiveJob) -> bool:
     return is_over or job.done != was
 
 
-def _land(job: LiveJob) -> bool:
-    """Show what is there: at the first frame the take comes up, later its files are only read again."""
-    place, is_whole = job.place, bool(job.take)
-    first = min(pair.number for pair in place.choice.pairs)
-    if not job.pattern or (place.target is Target.CLIP and not is_whole):
+def _is_landing_due(job: LiveJob) -> bool:
+    """True if the take can come up, or a frame of it has come that the playhead stands on.
+
+    Reading the files again makes Blender draw all of them again, so frames that nobody looks at wait for the last one.
+    """
+    if not job.unread or not job.pattern or job.place.target is Target.CLIP:
         return False  # a clip counts its files when it is opened
-    if place.target is Target.NODE and not place.choice.stands_alone and first not in job.arrived:
-        return False
+    if not job.is_shown:
+        first = min(pair.number for pair in job.place.choice.pairs)
+        return job.place.target is Target.STRIP or job.place.choice.stands_alone or first in job.arrived
+    return show.number_at_playhead(job.place) in job.unread
+
+
+def _land(job: LiveJob) -> bool:
+    """Show what is there: first the take comes up, later its files are only read again."""
+    place = job.place
+    job.unread.clear()
     try:
         shown = show.shown_take(place)
         if not job.is_shown:
@@ -159,9 +167,8 @@ def _land(job: LiveJob) -> bool:
         if not job.is_shown or (shown == job.job and job.shown_files != files):
             show.show(job.as_take(), place)
             job.is_shown, job.shown_files = True, files
-        elif is_whole and shown == job.job:
+        elif shown in job.names:
             show.name(job.as_take(), place)
-        if shown in (job.job, job.take):
             show.arrived(place)
         records.keep(job)
     except Refusal as refusal:
@@ -171,7 +178,7 @@ def _land(job: LiveJob) -> bool:
 
 def _put_back(job: LiveJob) -> None:
     """Show again what was shown before it began to land."""
-    if not job.is_shown or show.shown_take(job.place) not in (job.job, job.take):
+    if not job.is_shown or show.shown_take(job.place) not in job.names:
         return
     try:
         before = records.find_record(job.before) if job.before else None

@@ -18,9 +18,10 @@ from .plate import Placement, PlateChoice
 from .refusal import Refusal
 from .take import Take
 
-__all__ = ["accept_strip", "frame_arrived", "land_strip", "reject_strip", "shown_strip"]
+__all__ = ["accept_strip", "frame_arrived", "land_strip", "plate_scene", "reject_strip", "shown_strip"]
 
 _MOST_CHANNELS = 128
+_NO_FILE = "not-read"
 
 
 def land_strip(take: Take, choice: PlateChoice, *, plate_uid: str) -> str:
@@ -37,7 +38,7 @@ def land_strip(take: Take, choice: PlateChoice, *, plate_uid: str) -> str:
     require_colourspace(choice.blender_colourspace)
     names = take.timeline_names(choice)
     shown = shown_strip(plate_uid)
-    place = shown or _add(plate, choice, take.folder, names)
+    place = shown or _add(plate, choice, take.folder)
     uid = ours.mark(place.strip)
     is_other_length = len(place.strip.elements) != len(names)
     _list_files(place, take.folder, names)
@@ -49,6 +50,13 @@ def land_strip(take: Take, choice: PlateChoice, *, plate_uid: str) -> str:
     strip[ours.PLATE], strip[ours.TAKE] = plate_uid, take.take
     set_colourspace(strip.colorspace_settings, choice.blender_colourspace)
     return uid
+
+
+def plate_scene(plate_uid: str) -> bpy.types.Scene | None:
+    """The scene whose sequence the take lands in: it has the plate strip, or is the plate. None if that is gone."""
+    plate = ours.find_strip(plate_uid)
+    scenes = [plate.scene] if plate is not None else ours.find_marked(bpy.data.scenes, ours.UID, plate_uid)
+    return scenes[0] if scenes else None
 
 
 def shown_strip(plate_uid: str) -> ours.StripPlace | None:
@@ -78,10 +86,10 @@ def reject_strip(uid: str) -> None:
 
 def _sequence_of(scene_uid: str) -> ours.StripPlace | None:
     """The place for a take of what a scene's camera sees: no strip is below it."""
-    scenes = ours.find_marked(bpy.data.scenes, ours.UID, scene_uid)
-    if not scenes:
+    scene = plate_scene(scene_uid)
+    if scene is None:
         return None
-    return ours.StripPlace(scenes[0], scenes[0].sequence_editor or scenes[0].sequence_editor_create(), None)
+    return ours.StripPlace(scene, scene.sequence_editor or scene.sequence_editor_create(), None)
 
 
 def _require(uid: str) -> ours.StripPlace:
@@ -91,25 +99,24 @@ def _require(uid: str) -> ours.StripPlace:
     return place
 
 
-def _add(plate: ours.StripPlace, choice: PlateChoice, folder: str, names: Sequence[str]) -> ours.StripPlace:
+def _add(plate: ours.StripPlace, choice: PlateChoice, folder: str) -> ours.StripPlace:
     channel = _free_channel(plate, choice)
+    # Blender reads the whole file that is named here, 0.3 s in 4K; the strip gets its files a moment later.
     strip = compat.strips_of(plate.holder).new_image(
         name=f"{choice.name} take",
-        filepath=os.path.join(folder, names[0]),  # noqa: PTH118
+        filepath=os.path.join(folder, _NO_FILE),  # noqa: PTH118
         channel=channel,
         frame_start=choice.pairs[0].timeline,
         fit_method="ORIGINAL",
     )
-    for name in names[1:]:
-        strip.elements.append(name)
     strip.blend_type, strip.alpha_mode = "ALPHA_OVER", "PREMUL"
     _place(strip, choice.placement)
     return ours.StripPlace(plate.scene, plate.holder, strip)
 
 
 def _list_files(place: ours.StripPlace, folder: str, names: Sequence[str]) -> None:
-    """Give the strip these files. Only this operator clears the sizes that appended elements leave undefined, and with
-    those a missing file can end Blender."""
+    """Give the strip these files. Appended elements would have undefined sizes, and with those a missing file can end
+    Blender; this operator clears them."""
     files: Rna = [{"name": name} for name in names]
     with compat.editing(place.scene, place.strip):
         bpy.ops.sequencer.change_path(directory=os.path.join(folder, ""), files=files)  # noqa: PTH118

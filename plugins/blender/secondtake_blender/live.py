@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -74,8 +74,9 @@ class LiveJob:
     is_shown: bool = False
     shown_files: str = ""
     """Folder and pattern that were shown."""
-    needs_landing: bool = False
     arrived: set[int] = field(default_factory=set)
+    unread: set[int] = field(default_factory=set)
+    """Of those: what Blender has not been told of."""
     is_settled: bool = False
     """What it left in the .blend is in order."""
     is_cancelled: bool = False
@@ -113,16 +114,24 @@ class LiveJob:
         self.state, self.words = str(job["state"]), job_words(job)
         self.done, self.total = int(job["done"] or 0), int(job["total"] or 0)
         for each in landed:
-            self.arrived.add(int(each["frame"]))
+            self._arrive({int(each["frame"])})
             if not self.pattern:
                 self.folder, name = os.path.split(str(each["path"]))
                 self.pattern = pattern_of_file(name)
-            self.needs_landing = True
         result = job.get("result")
         if result:
             self.take, self.pattern, self.folder = str(result["take"]), str(result["pattern"]), str(result["folder"])
-            self.arrived.update(result["frames"])
-            self.needs_landing = True
+            self._arrive(result["frames"])
+
+    def _arrive(self, numbers: Iterable[int]) -> None:
+        fresh = set(numbers) - self.arrived
+        self.arrived |= fresh
+        self.unread |= fresh
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What its take may be called where it is shown: by the job until it is whole."""
+        return frozenset({self.job, self.take} - {""})
 
     def as_take(self) -> Take:
         """The take as it is known so far: all its files, there or to come."""

@@ -1,4 +1,4 @@
-"""What has to be made before a job can be sent, by a background Blender; what is painted is written by a thread."""
+"""What has to be made before a job can be sent, by a background Blender; what is painted is written bit by bit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .rendering import COPY, start_rendering
 __all__ = ["begin_next", "look", "stop"]
 
 _PLATE = "plate.####.exr"
+_STEP_S = 0.002
 
 
 def begin_next(job: LiveJob) -> None:
@@ -26,7 +27,7 @@ def begin_next(job: LiveJob) -> None:
     job.rendering, order = job.orders[0]
     folder = job.work_folder / job.rendering
     if isinstance(order, Painting):
-        job.chore = Chore(lambda: order.write(folder))
+        job.chore = Chore(order.write(folder))
         job.total = 0
     else:
         job.background = start_rendering(order, folder)
@@ -67,14 +68,14 @@ def stop(job: LiveJob) -> None:
         job.background.close()
         job.background = None
     if job.chore is not None:
-        job.chore.join()
+        job.chore.stop()
         job.chore = None
     shutil.rmtree(job.work_folder, ignore_errors=True)
 
 
 def _look_at_chore(job: LiveJob) -> bool:
     chore = job.chore
-    if chore is None or not chore.is_over:
+    if chore is None or not chore.step(budget_s=_STEP_S):
         return False
     job.chore = None
     del job.orders[0]

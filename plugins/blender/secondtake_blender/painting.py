@@ -1,9 +1,10 @@
-"""A painted image as a matte, after Blender handed its pixels over. Nothing of Blender: it may run in a thread."""
+"""A painted image as a matte, after Blender handed its pixels over. Nothing of Blender."""
 
 from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,23 +26,32 @@ class Painting:
     values: array[float]
     """float32, `channels` for each pixel, rows from the bottom."""
 
-    def write(self, folder: Path) -> MatteChoice:
+    def write(self, folder: Path) -> Generator[None, None, MatteChoice]:
         """Write its coverage to `folder`, number for number: the alpha if it is not 1 everywhere, else the red channel.
 
-        Raises Refusal if nothing is painted, or it cannot be written.
+        Yields after each row. Raises Refusal if nothing is painted, or it cannot be written.
         """
-        width, height = self.size
-        alpha = self.values[3::4] if self.channels == 4 else array("f")
-        coverage = alpha if len(alpha) and min(alpha) < 1 else self.values[0 :: self.channels]
-        if max(coverage) <= 0:
+        height, first = self.size[1], 0
+        if self.channels == 4:
+            for y in range(height):
+                if min(self._row(y, 3)) < 1:
+                    first = 3
+                    break
+                yield
+        for y in range(height):
+            if max(self._row(y, first)) > 0:
+                break
+            yield
+        else:
             raise Refusal(f"Nothing is painted in '{self.name}'", remedy="Paint white where the shot may change")
-        from_top = array("f")
-        for y in reversed(range(height)):
-            from_top.extend(coverage[y * width : (y + 1) * width])
         path = folder / "painted.exr"
         try:
             make_work_folder(folder)
-            write_matte(path, from_top, size=self.size)
+            yield from write_matte(path, (self._row(y, first) for y in reversed(range(height))), size=self.size)
         except OSError as error:
             raise Refusal("The painted matte could not be written", remedy="Free some disk", path=str(path)) from error
         return MatteChoice(source=f"painted image '{self.name}'", path=os.fspath(path), channel="V")
+
+    def _row(self, y: int, channel: int) -> array[float]:
+        width = self.size[0] * self.channels
+        return self.values[y * width + channel : (y + 1) * width : self.channels]

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from . import connection, jobs, surveys
+from . import connection, jobs, prefetch, show, surveys
 from .live import LiveJob
 from .refusal import Refusal
 from .state import live
@@ -18,6 +18,7 @@ from .words import error_line
 __all__ = ["ensure", "stop", "tick"]
 
 _BUDGET_S = 0.003
+_CHORE_S = 0.01
 _BUSY_S = 0.1
 _IDLE_S = 0.5
 _EDITORS = frozenset({"SEQUENCE_EDITOR", "CLIP_EDITOR", "NODE_EDITOR", "VIEW_3D"})
@@ -42,10 +43,14 @@ def tick() -> float | None:
     is_changed = _drain(end_s)
     if not _is_rendering():  # Blender reads its data in a thread then
         is_changed |= _each(_due(), end_s)
+    prefetch.end_tick()
     if is_changed:
         _redraw()
     live.tick_s.append(time.perf_counter() - begun_s)
-    if live.bridge is None and not live.later and not any(job.is_being_made for job in live.jobs.values()):
+    jobs_now = live.jobs.values()
+    if live.chores or any(job.chore is not None for job in jobs_now):
+        return _CHORE_S
+    if live.bridge is None and not live.later and not any(job.is_being_made for job in jobs_now):
         return None
     return _BUSY_S if is_changed or live.later or live.jobs else _IDLE_S
 
@@ -76,10 +81,14 @@ def _due() -> list[Callable[[], bool]]:
     due.append(_survey)
     if live.later:
         due.append(_do_later)
+    if live.chores:
+        due.append(_do_chore)
     return due
 
 
 def _settle(job: LiveJob) -> bool:
+    if not show.is_quiet(job.place):
+        return False
     job.is_settled = True
     jobs.settle(job)
     return True
@@ -92,6 +101,16 @@ def _survey() -> bool:
 
 def _do_later() -> bool:
     live.later.popleft()()
+    return True
+
+
+def _do_chore() -> bool:
+    chore = live.chores[0]
+    if not chore.step(budget_s=_BUDGET_S / 2):
+        return False
+    del live.chores[0]
+    if chore.problem is not None:
+        raise chore.problem
     return True
 
 

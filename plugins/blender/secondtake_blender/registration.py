@@ -12,12 +12,14 @@ from . import (
     operators,
     panel_places,
     preferences,
+    prefetch,
     pump,
     records,
     settings,
     takes_known,
     thumbnails,
 )
+from .compat import Rna
 from .engines_menu import EnginesMenu
 from .refusal import Refusal
 from .state import SessionState, live
@@ -42,18 +44,23 @@ def register() -> None:
         bpy.utils.register_class(each)
     settings.add_properties()
     bpy.app.handlers.load_post.append(after_load)
+    for handlers in _pauses_end():
+        handlers.append(resume_prefetch)
 
 
 def unregister() -> None:
-    """Hang up, end what renders in the background, and leave nothing: no class, handler, timer or thread."""
+    """Hang up, end what renders in the background, and leave nothing: no class, handler or timer."""
     pump.stop()
     bpy.app.handlers.load_post.remove(after_load)
+    for handlers in _pauses_end():
+        handlers.remove(resume_prefetch)
+    prefetch.resume()
     connection.disconnect()
     for job in live.jobs.values():
         if job.is_being_made:
             making.stop(job)
     for chore in live.chores:
-        chore.join()
+        chore.finish()
     _forget_session()
     thumbnails.clear()
     settings.remove_properties()
@@ -65,6 +72,7 @@ def unregister() -> None:
 def after_load(_path: str) -> None:
     """A .blend was opened: find its jobs and takes again."""
     live.finished.clear()
+    prefetch.resume()
     jobs.reattach()
     live.line = None
     if not records.records():
@@ -80,6 +88,17 @@ def after_load(_path: str) -> None:
         takes_known.refresh()
     except Refusal as refusal:
         live.say(error_line(refusal))
+
+
+@persistent
+def resume_prefetch(_scene: object) -> None:
+    """Before a .blend is saved, and after a step of undo: the artist's setting is as it was."""
+    prefetch.resume()
+
+
+def _pauses_end() -> tuple[Rna, ...]:
+    handlers = bpy.app.handlers
+    return handlers.save_pre, handlers.undo_post, handlers.redo_post
 
 
 def _forget_session() -> None:

@@ -163,6 +163,7 @@ class Settings(bpy.types.PropertyGroup):
     shot: StringProperty(name="Shot", description="First part of the file names; empty: after the plate")
     base: EnumProperty(name="Based On", items=BASES)
     base_take: StringProperty(name="Take", description="The take to go on from")
+    is_prefetch_paused: BoolProperty(options={"HIDDEN"})
     takes: CollectionProperty(type=Record)
     take_index: IntProperty(name="Take")
     are_all_shown: BoolProperty(name="All Plates", description="List the takes of all plates of the scene")

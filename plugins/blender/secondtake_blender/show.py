@@ -8,13 +8,13 @@ from typing import Any
 
 import bpy
 
-from . import compat, landing_clip, landing_node, landing_strip, ours
+from . import compat, landing_clip, landing_node, landing_strip, ours, prefetch
 from .compat import Rna
 from .place import Place, Target
 from .refusal import Refusal
 from .take import Take
 
-__all__ = ["accept", "arrived", "name", "reject", "show", "shown_take", "toggle"]
+__all__ = ["accept", "arrived", "is_quiet", "name", "number_at_playhead", "reject", "show", "shown_take", "toggle"]
 
 
 def show(take: Take, place: Place) -> None:
@@ -42,6 +42,26 @@ def shown_take(place: Place) -> str:
     """The take, or the job of one that is under way, that is shown there; "" is none."""
     thing = _shown(place)
     return str(thing.get(ours.TAKE, "")) if thing is not None else ""
+
+
+def is_quiet(place: Place) -> bool:
+    """True if what is shown there can be altered without waiting for Blender; else the next ticks ask again."""
+    if place.target is not Target.STRIP:
+        return True
+    return prefetch.is_quiet(landing_strip.plate_scene(place.plate_uid))
+
+
+def number_at_playhead(place: Place) -> int | None:
+    """The plate's frame number on which the playhead stands in what is shown there."""
+    choice = place.choice
+    if place.target is not Target.STRIP:
+        scene = bpy.data.scenes.get(choice.scene)
+        return choice.number_at(scene.frame_current) if scene is not None else None
+    shown = landing_strip.shown_strip(place.plate_uid)
+    if shown is None:
+        return None
+    index = 0 if choice.stands_alone else shown.scene.frame_current - round(compat.content_start(shown.strip))
+    return choice.pairs[index].number if 0 <= index < len(choice.pairs) else None
 
 
 def arrived(place: Place) -> None:

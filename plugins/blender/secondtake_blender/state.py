@@ -45,8 +45,12 @@ class SessionState:
     """Jobs of this session and .blend whose takes are there."""
     later: deque[Callable[[], None]] = field(default_factory=deque)
     """Work for the next ticks of the pump, one piece at a time."""
+    paused_s: dict[str, float] = field(default_factory=dict)
+    """Since when the prefetch of a scene is paused."""
+    is_pause_wanted: bool = False
+    """True if something waited for that in this tick."""
     chores: list[Chore[None]] = field(default_factory=list)
-    """Work in threads that nobody waits for."""
+    """Work of many ticks that no job waits for."""
     takes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the daemon's store says of each take."""
     surveys: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)

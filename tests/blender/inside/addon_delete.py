@@ -70,7 +70,7 @@ def check_refused(folder: Path) -> None:
             left = len(settings().takes) - 1
             tick_until(lambda left=left: len(settings().takes) == left and not live.later)
             for chore in live.chores:
-                chore.join()
+                chore.finish()
             rendered = Path(f"{first[1]}.render") / "plate" / "plate.0011.exr"
             assert rendered.is_file() == (place is not None), "the plate of the take that is left"
         assert not list((folder / "takes").rglob("*.exr"))

@@ -155,9 +155,11 @@ def check_offers(folder: Path) -> None:
             return said
 
         settings().matte = "ALL"
-        assert why() == "Paint a frame first (References), or choose Restyle or Generate"
+        assert why() == "Paint a frame first (References)"
         assert why(previz="restyle") == "Press Connect to see which engines can"
         connect(live)
+        assert why(previz="carry") == "Paint a frame first (References), or choose Restyle or Generate"
+        settings().previz = "restyle"
         assert why(engine="temporal") == "'temporal' cannot restyle without a painted frame. Use 'standin'"
         assert why(previz="generate") == "'temporal' cannot generate. Use 'standin'"
         assert why(engine="nobody") == "There is no engine 'nobody'. Choose one from the list"

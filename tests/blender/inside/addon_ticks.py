@@ -10,6 +10,8 @@ from pathlib import Path
 import addon
 import bpy
 import extension
+import numpy as np
+import stage
 from extension import press, settings, tick_until
 
 MOST_TICK_S, MOST_SUBMIT_S = 0.005, 0.050
@@ -58,6 +60,23 @@ def check_black_hole(folder: Path) -> None:
         addon.shot(folder, engine="standin")
         measured(live, name="black hole")
         assert live.jobs and extension.part("connection").connection_line()[0]
+
+
+def check_4k(folder: Path) -> None:
+    """Frames of which Blender needs a quarter of a second to read one: none is read in a tick."""
+    with extension.enabled() as live:
+        stage.WIDTH, stage.HEIGHT = 3840, 2160
+        addon.shot(folder, engine="standin")
+        picture = stage.number_picture(1, width=3840, height=2160)
+        picture = np.pad(picture, ((0, 0), (0, 3840 - picture.shape[1])))
+        for number in addon.NUMBERS:
+            stage.write_exr(folder / "plate" / f"sh010.{number:04d}.exr", picture + np.float32(number / 4096))
+        settings().box = (1000, 500, 2000, 1500)
+        press("connect")
+        tick_until(lambda: live.daemon == "running")
+        measured(live, name="4K")
+        addon.finish(live)
+        assert max(live.tick_s) < MOST_SUBMIT_S, max(live.tick_s)
 
 
 def check_long_shot(folder: Path) -> None:

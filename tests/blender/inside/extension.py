@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,10 +49,6 @@ def told() -> str:
     jobs = [(job.state, job.step, job.line, job.arrived) for job in live.jobs.values()]
     bridge = live.bridge and (live.bridge.state, live.bridge.why)
     return f"{live.line} {jobs} bridge {bridge} daemon {live.daemon!r} {live.daemon_why!r}"
-
-
-def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if "secondtake" in thread.name}
 
 
 @contextmanager
