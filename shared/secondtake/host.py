@@ -7,7 +7,6 @@ every host's Python can bear one (docs/bridge.md). The pipes are looked at when 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -27,18 +26,15 @@ if sys.platform == "win32":
 
 __all__ = ["Answer", "Bridge", "Event", "Problem", "State", "find_launcher", "new_job", "read_launcher"]
 
-PROTOCOL_MIN = 1
-PROTOCOL_MAX = 1
+PROTOCOL_MIN, PROTOCOL_MAX = 1, 1
 
-_MOST_OPEN, _MOST_UNREAD, _MOST_DEATHS = 256, 1024, 2
+_HELLO_ID, _WATCH_ID, _MOST_OPEN, _MOST_UNREAD, _MOST_DEATHS = 0, -1, 256, 1024, 2
 _READ_BYTES, _WRITE_BYTES, _LAST_WORDS_BYTES = 32 << 10, 512 if sys.platform == "win32" else 64 << 10, 4 << 10
 _LINE_BYTES, _QUESTION_BYTES, _LOG_BYTES = 64 << 20, (8 << 20) - 1024, 1 << 20
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _STEADY_S, _GREET_S, _SILENT_S, _LEAVE_S, _LOOK_S = 5.0, 30.0, 5.0, 1.0, 0.005
-_HELLO_ID, _WATCH_ID = 0, -1
 _BRIDGE = ("-P", "-m", "secondtake_daemon.bridge")
 _HOSTS_OWN = ("PYTHON", "DYLD_", "__PYVENV_LAUNCHER__", "LD_LIBRARY_PATH", "LD_PRELOAD")
-_CREATE_NO_WINDOW = 0x0800_0000
 _REINSTALL = "Run `secondtake bridge --install` where Second Take is installed, or install it again"
 _FINAL = ("done", "failed", "cancelled", "unknown")
 
@@ -118,15 +114,14 @@ class Bridge:
     @property
     def why(self) -> str:
         """Why it is not ready, in one sentence with what to do; "" is well."""
-        child = self._child
-        if self._state is State.READY and self._open and child is not None and child.silent_s > _SILENT_S:
-            return f"The bridge (pid {child.pid}) does not answer."
+        if (child := self._child) and child.is_greeted and self._open and child.looked_s - child.heard_s > _SILENT_S:
+            return f"The bridge (pid {self.pid}) does not answer."
         return self._why
 
     @property
     def pid(self) -> int:
         """Of the child; 0 if there is none."""
-        return self._child.pid if self._child is not None else 0
+        return self._child.process.pid if self._child is not None else 0
 
     def start(self) -> None:
         """Keep a child alive from the next look on. If it waits to start again it does so then."""
@@ -165,10 +160,9 @@ class Bridge:
         found: list[Message] = []
         end_s = time.monotonic() + budget_s
         while len(found) < limit and time.monotonic() < end_s:
-            message = self.poll()
-            if message is not None:
+            if (message := self.poll()) is not None:
                 found.append(message)
-            elif self._child is None or not self._child.is_writing:
+            elif self._child is None or not self._child.unwritten:
                 break
         return found
 
@@ -179,8 +173,7 @@ class Bridge:
         """
         end_s, wanted = time.monotonic() + timeout_s, self.call(method, **params)
         while True:
-            message = self._next()
-            if message is None:
+            if (message := self._next()) is None:
                 if time.monotonic() > end_s:
                     raise Problem("daemon_lost", self.why or f"There was no answer within {timeout_s:g} s")
                 time.sleep(_LOOK_S)
@@ -193,26 +186,28 @@ class Bridge:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hang up: the child ends, jobs go on. At most timeout_s; nothing of ours is left running after that."""
-        child, self._child = self._child, None
-        if child is not None:
-            self._write(child)
-            child.leave(timeout_s)
-        self._state, self._why, self._is_wanted = State.CLOSED, "", False
+        if self._child is not None:
+            self.turn()  # what is to be asked is written still
+        if self._child is not None:
+            self._child.leave(timeout_s)
+        self._child, self._state, self._why, self._is_wanted = None, State.CLOSED, "", False
 
     def turn(self) -> None:
         """Do what is due: start a child, write, read, see how it ended. Never waits; `call` and `poll` do it."""
-        if self._child is None:
+        child = self._child
+        if child is None:
             if self._is_wanted and time.monotonic() >= self._next_s:
                 self._start_child()
             return
-        self._write(self._child)
+        while child.write() and child.is_greeted and self._outgoing:
+            call = self._outgoing.popleft()
+            call.is_sent, child.unwritten = True, memoryview(call.line)
         if len(self._inbox) >= _MOST_UNREAD:
             return  # the caller does not look at what came, so nothing more is read and the child waits
-        for said in self._child.read():
-            self._hear(self._child, said)
-        ended = self._child.look()
-        if ended is not None:
-            self._lose(self._child.problem or ended)
+        for line in child.read():
+            self._hear(child, line)
+        if (ended := child.look()) is not None:
+            self._lose(child.problem or ended)
 
     def _next(self) -> Message | None:
         if not self._inbox:
@@ -224,19 +219,17 @@ class Bridge:
         speaks = {"protocol_min": PROTOCOL_MIN, "protocol_max": PROTOCOL_MAX, **self._hello}
         try:
             self._child = _Child(list(self._command or read_launcher(self._home)), self._home)
+            self._child.unwritten = memoryview(_line(_HELLO_ID, "hello", json.dumps(speaks)))
         except Problem as problem:
             self._lose(problem)
-        else:
-            self._child.say(_line(_HELLO_ID, "hello", json.dumps(speaks)))
 
     def _lose(self, problem: Problem) -> None:
         """There is no child any more: answer what no child could, and try again after a pause."""
         child, self._child = self._child, None
-        if child is not None and child.age_s > _STEADY_S:
+        if child is not None and time.monotonic() - child.began_s > _STEADY_S:
             self._failures = 0  # the next one comes soon again
         for call in list(self._open.values()):
-            call.deaths += call.is_sent
-            call.is_sent = False
+            call.deaths, call.is_sent = call.deaths + call.is_sent, False
             if child is None or not child.is_greeted or call.deaths >= _MOST_DEATHS:
                 del self._open[call.id]
                 self._forget(call.jobs if call.method == "fix" else ())
@@ -249,38 +242,32 @@ class Bridge:
         self._state, self._why = state, why
         self._inbox.append(Event("state", {"state": state.value, "why": why}))
 
-    def _write(self, child: _Child) -> None:
-        """The hello, and once it was answered what is to be asked."""
-        while child.write() and child.is_greeted and self._outgoing:
-            call = self._outgoing.popleft()
-            if call.id in self._open:
-                call.is_sent = True
-                child.say(call.line)
-
-    def _hear(self, child: _Child, said: Json) -> None:
+    def _hear(self, child: _Child, line: bytes | bytearray) -> None:
+        said: Any = None
+        with suppress(ValueError):
+            said = json.loads(line)
+        if not isinstance(said, dict):
+            return
+        error = _problem(said.get("error"))
         if "event" in said:
             self._hear_event(child, said)
         elif said.get("id") == _HELLO_ID:
-            child.problem = child.problem or _problem(said.get("error"))
-            if child.problem is None:
-                self._greeted(child)
-            else:
-                child.kill()
-        elif isinstance(said.get("id"), int):
-            call, error = self._open.pop(said["id"], None), _problem(said.get("error"))
-            if call is None:
-                return
-            if error is not None and call.method == "fix":
-                self._forget(call.jobs)
+            self._hear_hello(child, error)
+        elif (call := self._open.pop(said.get("id", 0), None)) is not None:
+            self._forget(call.jobs if call.method == "fix" and error is not None else ())
             self._inbox.append(Answer(call.id, call.method, said.get("result"), error))
 
-    def _greeted(self, child: _Child) -> None:
-        """Ask what is unanswered, whoever was asked before, and watch the jobs that are ours."""
+    def _hear_hello(self, child: _Child, error: Problem | None) -> None:
+        """It knows us: ask what is unanswered, whoever was asked before, and watch the jobs that are ours."""
+        child.problem = child.problem or error
+        if child.problem is not None:
+            child.kill()
+            return
         child.is_greeted = True
         self._outgoing = deque(self._open.values())
         jobs = [job for job in self._jobs if not any(job in call.jobs for call in self._outgoing)]
         if jobs:  # nothing is being written: the hello was answered
-            child.say(_line(_WATCH_ID, "watch", json.dumps({"jobs": jobs})))
+            child.unwritten = memoryview(_line(_WATCH_ID, "watch", json.dumps({"jobs": jobs})))
         self._become(State.READY)
 
     def _hear_event(self, child: _Child, said: Json) -> None:
@@ -317,93 +304,60 @@ class _Child:
     """One process and its pipes, none of which makes anybody wait. Raises Problem if it cannot be started."""
 
     def __init__(self, command: list[str], home: str) -> None:
-        self._log, self._log_from = _folder("logs", home) / "bridge.log", 0
+        self._log = _folder("logs", home) / "bridge.log"
         cwd = Path(command[0]).anchor or os.curdir  # not the host's folder: it may be unmounted under us
-        flags = _CREATE_NO_WINDOW if sys.platform == "win32" else 0
-        log = self._open_log()
+        flags, pipe = getattr(subprocess, "CREATE_NO_WINDOW", 0), subprocess.PIPE
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, bufsize=0,
-                cwd=cwd, env=_environment(home), creationflags=flags,
-            )  # fmt: skip
+            with _open_log(self._log) as log:
+                self._log_from = log.tell()
+                self.process = subprocess.Popen(
+                    command, stdin=pipe, stdout=pipe, stderr=log, bufsize=0, cwd=cwd, env=_environment(home),
+                    creationflags=flags,
+                )  # fmt: skip
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise _lost(f"The bridge cannot be started ({reason})", path=command[0]) from error
-        finally:
-            if log is not None:
-                log.close()
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        _never_wait(self._stdin, self._stdout)
-        self._began_s = self._heard_s = self._looked_s = time.monotonic()
+            why = getattr(error, "strerror", None) or error
+            raise _lost(f"The bridge cannot be started ({why})", path=command[0]) from error
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._stdin, self._stdout = self.process.stdin, self.process.stdout
+        _never_wait(self._stdin)
+        _never_wait(self._stdout)
+        self.began_s = self.heard_s = self.looked_s = time.monotonic()
         self._gone_s: float | None = None  # since when it says nothing more
-        self._has_ended = self._is_read_out = False
-        self._unread = bytearray()
-        self._unwritten = memoryview(b"")
+        self._has_ended = self._is_read_out = self.is_greeted = False
+        self._unread, self.unwritten = bytearray(), memoryview(b"")
         self.problem: Problem | None = None
-        self.is_greeted = False
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def age_s(self) -> float:
-        return time.monotonic() - self._began_s
-
-    @property
-    def silent_s(self) -> float:
-        """So long it said nothing, as far as somebody looked."""
-        return self._looked_s - self._heard_s
-
-    @property
-    def is_writing(self) -> bool:
-        """True while a line is not written to its end."""
-        return len(self._unwritten) > 0
-
-    def say(self, line: bytes) -> None:
-        """Write this line next. The one before must be through."""
-        self._unwritten = memoryview(line)
 
     def write(self) -> bool:
         """Write what goes; True if nothing is left to write."""
-        try:
-            while self.is_writing:
-                count = _put(self._stdin, self._unwritten[:_WRITE_BYTES])
-                if not count:
-                    return False
-                self._unwritten = self._unwritten[count:]
-        except OSError:  # it hung up; `read` sees that too
-            return False
-        return True
+        with suppress(OSError):  # it hung up, which `read` sees too; or the pipe is full, as Windows says it
+            while self.unwritten and (count := self._stdin.write(self.unwritten[:_WRITE_BYTES])):
+                self.unwritten = self.unwritten[count:]
+        return not self.unwritten
 
-    def read(self) -> list[Json]:
-        """What it said since, as far as lines are whole; some of it if it is much."""
-        self._looked_s = time.monotonic()
+    def read(self) -> list[bytearray]:
+        """The lines it said since, some of them if there are many."""
+        self.looked_s = time.monotonic()
         data = _take(self._stdout) if self._gone_s is None else None
         self._is_read_out = self._has_ended and not data
-        if data is None:
-            return []
         if not data:
-            self._gone_s = self._looked_s
+            self._gone_s = self.looked_s if data == b"" else self._gone_s
             return []
-        self._heard_s = self._looked_s
+        self.heard_s = self.looked_s
         self._unread += data
+        if len(self._unread) > _LINE_BYTES + _READ_BYTES:
+            self.problem = Problem("protocol", f"The bridge said a line of over {_LINE_BYTES} bytes")
+            self.kill()
         if b"\n" not in data:
-            if len(self._unread) > _LINE_BYTES:
-                self.problem = Problem("protocol", f"The bridge said a line of over {_LINE_BYTES} bytes")
-                self.kill()
             return []
-        *lines, rest = self._unread.split(b"\n")
-        self._unread = rest
-        return [said for line in lines if isinstance(said := _json(line), dict)]
+        *lines, self._unread = self._unread.split(b"\n")
+        return lines
 
     def look(self) -> Problem | None:
         """None while it lives; else why it ended, with its last words. One that says no hello, or hangs, is killed."""
         now_s = time.monotonic()
-        status = self._process.poll()
+        status = self.process.poll()
         if status is None:
-            if not self.is_greeted and self.problem is None and now_s - self._began_s > _GREET_S:
+            if not self.is_greeted and self.problem is None and now_s - self.began_s > _GREET_S:
                 self.problem = Problem("daemon_lost", f"The bridge did not say hello within {_GREET_S:g} s")
                 self.kill()
             if self._gone_s is not None and now_s - self._gone_s > _LEAVE_S:
@@ -414,23 +368,21 @@ class _Child:
             return None
         self._hang_up()
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        words = f": {last}" if (last := self._last_words()) else ""
-        return _lost(f"The bridge ended with {how}{words}", remedy="Look into its log", path=self._log)
+        return _lost(f"The bridge ended with {how}{self._last_words()}", remedy="Look into its log", path=self._log)
 
     def kill(self) -> None:
         """End it at once."""
         with suppress(OSError):
-            self._process.kill()
+            self.process.kill()
 
     def leave(self, timeout_s: float) -> None:
         """Hang up and wait for its end; it is killed when half of the time is over."""
-        now_s = time.monotonic()
-        kill_s, end_s = now_s + min(_LEAVE_S, timeout_s / 2), now_s + timeout_s
+        end_s = time.monotonic() + timeout_s
         with suppress(OSError):
             self._stdin.close()
-        while self._process.poll() is None and time.monotonic() < end_s:
+        while self.process.poll() is None and time.monotonic() < end_s:
             _take(self._stdout)  # it may have more to say before it looks
-            if time.monotonic() > kill_s:
+            if time.monotonic() > end_s - timeout_s / 2:
                 self.kill()
             time.sleep(_LOOK_S)
         self._hang_up()
@@ -440,66 +392,40 @@ class _Child:
             with suppress(OSError):
                 pipe.close()
 
-    def _open_log(self) -> IO[bytes] | None:
-        """What it complains of goes there; a log that cannot be written is no reason to fail."""
-        try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            is_long = self._log.exists() and self._log.stat().st_size > _LOG_BYTES
-            log = self._log.open("wb" if is_long else "ab")
-            self._log_from = log.tell()
-        except OSError:
-            return None
-        return log
-
     def _last_words(self) -> str:
-        try:
-            with self._log.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(self._log_from, size - _LAST_WORDS_BYTES))
-                lines = log.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        with suppress(OSError), self._log.open("rb") as log:
+            log.seek(max(self._log_from, log.seek(0, os.SEEK_END) - _LAST_WORDS_BYTES))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+            return next((f": {line.strip()}" for line in reversed(lines) if line.strip()), "")
+        return ""
 
 
-if sys.platform == "win32":
+def _open_log(path: Path) -> IO[bytes]:
+    """What the child complains of goes there; a log that cannot be written is no reason to fail. Raises OSError."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb" if path.exists() and path.stat().st_size > _LOG_BYTES else "ab")
+    return open(os.devnull, "wb")  # noqa: PTH123 — no Path on Windows
 
-    def _never_wait(stdin: IO[bytes], _stdout: IO[bytes]) -> None:
-        """Have reading and writing return at once. Raises OSError. Not tried: nothing here was run on Windows yet."""
-        no_wait = ctypes.c_ulong(1)  # PIPE_NOWAIT; the other pipe is looked into before it is read
-        if not ctypes.windll.kernel32.SetNamedPipeHandleState(_handle(stdin), ctypes.byref(no_wait), None, None):
+
+def _never_wait(pipe: IO[bytes]) -> None:
+    """Have reading and writing return at once. Raises OSError. What is Windows' own here was not run yet."""
+    if sys.platform != "win32":
+        os.set_blocking(pipe.fileno(), False)
+    else:
+        handle, no_wait = ctypes.c_void_p(msvcrt.get_osfhandle(pipe.fileno())), ctypes.c_ulong(1)
+        if not ctypes.windll.kernel32.SetNamedPipeHandleState(handle, ctypes.byref(no_wait), None, None):
             raise ctypes.WinError()
 
-    def _take(pipe: IO[bytes]) -> bytes | None:
-        """What is there; None if nothing is, b"" at the end."""
-        there = ctypes.c_ulong()
-        if not ctypes.windll.kernel32.PeekNamedPipe(_handle(pipe), None, 0, None, ctypes.byref(there), None):
+
+def _take(pipe: IO[bytes]) -> bytes | None:
+    """What is there; None if nothing is, b"" at the end."""
+    if sys.platform == "win32":
+        handle, there = ctypes.c_void_p(msvcrt.get_osfhandle(pipe.fileno())), ctypes.c_ulong()
+        if not ctypes.windll.kernel32.PeekNamedPipe(handle, None, 0, None, ctypes.byref(there), None):
             return b""
         return pipe.read(min(there.value, _READ_BYTES)) if there.value else None
-
-    def _handle(pipe: IO[bytes]) -> ctypes.c_void_p:
-        return ctypes.c_void_p(msvcrt.get_osfhandle(pipe.fileno()))
-
-else:
-
-    def _never_wait(stdin: IO[bytes], stdout: IO[bytes]) -> None:
-        """Have reading and writing return at once. Raises OSError."""
-        os.set_blocking(stdin.fileno(), False)
-        os.set_blocking(stdout.fileno(), False)
-
-    def _take(pipe: IO[bytes]) -> bytes | None:
-        """What is there; None if nothing is, b"" at the end."""
-        return pipe.read(_READ_BYTES)
-
-
-def _put(pipe: IO[bytes], data: memoryview) -> int:
-    """How much of it went; 0 while the pipe is full. Raises OSError when nobody reads it any more."""
-    try:
-        return pipe.write(data) or 0
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.ENOSPC):  # Windows calls a full pipe so
-            return 0
-        raise
+    return pipe.read(_READ_BYTES)
 
 
 def new_job() -> str:
@@ -550,13 +476,6 @@ def _environment(home: str) -> dict[str, str]:
         if os.environ.get(name + "_ORIG"):
             kept[name] = os.environ[name + "_ORIG"]
     return {**kept, "SECONDTAKE_HOME": str(Path(home).expanduser().resolve())} if home else kept
-
-
-def _json(line: bytes | bytearray) -> Any:  # noqa: ANN401
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
 
 
 def _line(number: int, method: str, params: str) -> bytes:

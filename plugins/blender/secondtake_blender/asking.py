@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from . import mattes, ours, plates, records
 from .compat import Rna
 from .host import new_job
 from .live import LiveJob
+from .longer import VERB, longer, require_whole, why_not_longer
 from .marks import mark_plate
 from .matte import MatteChoice
+from .media_size import image_size
 from .orders import Beauty, Order
 from .painting import Painting
 from .paths import absolute_media
@@ -29,7 +32,7 @@ from .settings import settings_of
 from .state import live
 from .studio import studio_ocio
 
-__all__ = ["options_of", "prepare_fix", "prepare_previz", "previz_wish", "takes_root", "why_no_previz"]
+__all__ = ["options_of", "prepare_fix", "prepare_previz", "previz_wish", "takes_root", "why_no_fix", "why_no_previz"]
 
 _DEFAULT_FOLDER = "//takes"
 
@@ -41,10 +44,14 @@ def prepare_fix(context: bpy.types.Context) -> LiveJob:
     plate, uid = _plate(context, settings)
     shot = plates.shot_name(plate.choice, settings.shot)
     params = {**_params(scene, settings, plate.choice), **_base(settings, plate.choice, shot=shot)}
+    is_longer = settings.operation == VERB
+    if is_longer:
+        plate = _longer(plate, settings)
+        params["extend"] = [settings.frames_before, settings.frames_after]
     orders: list[tuple[str, Order | Painting]] = []
     if plate.choice.order is not None:
         orders.append(("plate", plate.choice.order))
-    if settings.base != "REVISE":
+    if settings.base != "REVISE" and not is_longer:
         _add_matte(context, plate, params, orders)
     return _job(scene, plate, uid, params=params, orders=orders, shot=shot)
 
@@ -67,6 +74,8 @@ def prepare_previz(context: bpy.types.Context) -> LiveJob:
     orders: list[tuple[str, Order | Painting]] = [("previz", previz.order)]
     if wish.way is not Way.CARRY:
         params["operation"] = wish.way.value
+    elif settings.operation == VERB:  # that is Fix's: what is carried is as long as the scene
+        del params["operation"]
     if kind := followed(wish, engine):
         params["control_kind"] = kind
     if is_new:
@@ -76,6 +85,13 @@ def prepare_previz(context: bpy.types.Context) -> LiveJob:
     job = _job(scene, plate, "", params=params, orders=orders, shot=shot)
     job.previz = use_of(wish, engine)
     return job
+
+
+def why_no_fix(scene: bpy.types.Scene, settings: Rna) -> str:
+    """Why Fix would make nothing of a plate; "" if it would. Opens nothing."""
+    if settings.operation != VERB:
+        return mattes.why_no_matte(scene, settings)
+    return why_not_longer(settings.frames_before, settings.frames_after, engine=settings.engine, engines=live.engines)
 
 
 def why_no_previz(scene: bpy.types.Scene, settings: Rna) -> str:
@@ -160,8 +176,26 @@ def _plate(context: bpy.types.Context, settings: Rna) -> tuple[Plate, str]:
     if record is None:
         raise Refusal("No take is chosen to go on from", remedy="Choose one in the list, and say On Top or Revise")
     found = ours.find_strip(record.plate_uid)
-    place = records.place_in(record)
-    return Plate(place.choice, found.strip if found is not None else None, place.target), place.plate_uid
+    place, strip = records.place_in(record), found.strip if found is not None else None
+    return Plate(_sized(record, place.choice), strip, place.target), place.plate_uid
+
+
+def _sized(record: Rna, choice: PlateChoice) -> PlateChoice:
+    """The plate of a take with the take's size: not all frames of a longer one are there."""
+    path = records.take_in(record).path_at(choice, choice.pairs[0].number)
+    return replace(choice, size=image_size(Path(path)) or choice.size)
+
+
+def _longer(plate: Plate, settings: Rna) -> Plate:
+    """The plate as long as its take will be. Raises Refusal."""
+    if settings.base == "REVISE":
+        raise Refusal(
+            "A revision is as long as its take", remedy="Set Operation to As Needed, or go on top of the take"
+        )
+    before, after = settings.frames_before, settings.frames_after
+    if settings.base == "PLATE":
+        require_whole(plate.choice, before=before, after=after)
+    return Plate(longer(plate.choice, before=before, after=after), plate.thing, plate.target)
 
 
 def _params(scene: bpy.types.Scene, settings: Rna, choice: PlateChoice) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import bpy
 from . import connection, mattes, plates, surveys, thumbnails
 from .compat import Rna
 from .engines_menu import EnginesMenu
+from .longer import VERB
 from .panel_previz import draw_previz
 from .panel_rows import wrapped as _wrapped
 from .refusal import Refusal
@@ -107,6 +108,9 @@ def _draw_plate(layout: Rna, context: bpy.types.Context, scene: bpy.types.Scene,
 
 
 def _draw_matte(layout: Rna, context: bpy.types.Context, scene: bpy.types.Scene, settings: Rna, width: int) -> None:
+    if settings.operation == VERB:
+        _wrapped(layout.column(align=True), "New frames are whole, the plate's stay as they are", width, icon="INFO")
+        return
     layout.prop(settings, "matte", text="From")
     if settings.matte == "BOX":
         if context.area is not None and context.area.type == "SEQUENCE_EDITOR":
@@ -135,6 +139,10 @@ def _draw_wish(layout: Rna, settings: Rna) -> None:
         settings, "instruction", text="", placeholder="What you want, in words"
     ) if _HAS_PLACEHOLDER else body.prop(settings, "instruction")
     body.prop(settings, "operation")
+    if settings.operation == VERB:
+        row = body.row(align=True)
+        row.prop(settings, "frames_before")
+        row.prop(settings, "frames_after")
     row = body.row(align=True)
     row.prop(settings, "engine")
     row.menu(EnginesMenu.bl_idname, text="", icon="DOWNARROW_HLT")

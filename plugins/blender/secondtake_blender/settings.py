@@ -37,6 +37,7 @@ OPERATIONS = (
     ("replace", "Replace", "Put something else there"),
     ("modify", "Modify", "Change what is there"),
     ("restyle", "Restyle", "Give it another look"),
+    ("extend", "Extend", "Make new frames before or after the shot"),
 )
 MATTES = (
     ("BOX", "Box", "A box drawn in the preview"),
@@ -144,6 +145,8 @@ class Settings(bpy.types.PropertyGroup):
     feather_px: IntProperty(name="Feather", description="Soften its edge, inward", subtype="PIXEL", min=0, soft_max=100)
     instruction: StringProperty(name="Instruction", description="What you want, in words")
     operation: EnumProperty(name="Operation", description="What is done in the matte", items=OPERATIONS)
+    frames_before: IntProperty(name="Before", description="New frames before the shot", min=0, soft_max=240)
+    frames_after: IntProperty(name="After", description="New frames after the shot", default=24, min=0, soft_max=240)
     engine: StringProperty(name="Engine", description="Who does it; empty is the built-in one")
     engine_options: StringProperty(
         name="Options", description="Switches of the engine: name=value, more with spaces between"

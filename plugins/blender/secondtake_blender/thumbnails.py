@@ -27,7 +27,7 @@ def load(name: str, path: str) -> None:
         del pictures[name]
     with suppress(KeyError):
         picture = pictures.load(name, path, "IMAGE")
-        _ = picture.icon_id, tuple(picture.image_size)  # reads the file now
+        _ = picture.icon_id, tuple(picture.icon_size), tuple(picture.image_size)  # reads the file now
 
 
 def icon(name: str) -> int:

@@ -137,7 +137,7 @@ def check_camera_and_previz(folder: Path) -> None:
         wanted.matte, wanted.box = "BOX", (24, 14, 42, 34)
         reference = wanted.references.add()
         reference.path, reference.is_painted, reference.frame = str(painted), True, 2
-        wanted.engine, wanted.beauty = "temporal", "workbench"
+        wanted.engine, wanted.beauty, wanted.operation = "temporal", "workbench", "extend"
         with extension.editor("VIEW_3D"):
             assert bpy.ops.secondtake.previz() == {"FINISHED"}
         record = finish_node(live)

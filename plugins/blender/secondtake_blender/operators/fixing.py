@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import StringProperty
 
-from .. import asking, jobs, mattes, plates
+from .. import asking, jobs, plates
 from ..compat import Rna
 from ..refusal import Refusal
 from ..settings import settings_of
@@ -31,7 +31,7 @@ class Fix(Action, bpy.types.Operator):
         found = plates.glance(context)
         if isinstance(found, Refusal) and settings.base == "PLATE":
             return str(found)
-        return mattes.why_no_matte(scene, settings)
+        return asking.why_no_fix(scene, settings)
 
     def _run(self, context: bpy.types.Context) -> str:
         job = asking.prepare_fix(context)
