@@ -14,6 +14,7 @@ import numpy as np
 import stage
 
 from secondtake_blender import compat
+from secondtake_blender.chores import Chore
 from secondtake_blender.matte import MatteChoice
 from secondtake_blender.matte_choose import (
     matte_of_index,
@@ -290,27 +291,39 @@ def check_mask_strip(folder: Path) -> None:
     same_shape(frames[12], CORNERS)
 
 
+def written(image: bpy.types.Image, folder: Path) -> MatteChoice:
+    """The matte that an image is, written a bit at a time as ticks do it. Raises Refusal."""
+    chore = Chore(read_painting(image, size=SIZE).write(folder))
+    steps = 1
+    while not chore.step(budget_s=0.0):
+        steps += 1
+    if chore.problem is not None:
+        raise chore.problem
+    assert chore.made is not None and steps > SIZE[1], "a row is the most that is written at once"
+    return chore.made
+
+
 def check_painting(folder: Path) -> None:
     byte = bpy.data.images.new("byte", *SIZE, alpha=True)
     grey = gradient()[::-1, :, None].repeat(4, axis=2)
     grey[..., 3] = 1
     byte.pixels.foreach_set(grey.ravel())
-    painted = stage.read_exr(Path(read_painting(byte, size=SIZE).write(folder / "byte").path))["V"]
+    painted = stage.read_exr(Path(written(byte, folder / "byte").path))["V"]
     assert np.abs(painted - gradient()).max() < 1e-6, "codes, not light"
     image = bpy.data.images.new("Gemäldé", *SIZE, alpha=True, float_buffer=True)
     values = np.zeros((SIZE[1], SIZE[0], 4), np.float32)
     values[..., 3] = 1
     values[..., 0] = gradient()
     image.pixels.foreach_set(values[::-1].ravel())
-    choice = read_painting(image, size=SIZE).write(folder / "out")
+    choice = written(image, folder / "out")
     assert np.array_equal(stage.read_exr(Path(choice.path))["V"], gradient())
     values[..., 0], values[..., 3] = 1, gradient()
     image.pixels.foreach_set(values[::-1].ravel())
-    choice = read_painting(image, size=SIZE).write(folder / "out")
+    choice = written(image, folder / "out")
     assert np.array_equal(stage.read_exr(Path(choice.path))["V"], gradient())
     values[:] = (0, 0, 0, 1)
     image.pixels.foreach_set(values.ravel())
-    refused("Nothing is painted", lambda: read_painting(image, size=SIZE).write(folder / "out"))
+    refused("Nothing is painted", lambda: written(image, folder / "out"))
     refused("the plate 10 × 10", lambda: read_painting(image, size=(10, 10)))
     refused("No painted image", lambda: read_painting(None, size=SIZE))
 
