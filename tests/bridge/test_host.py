@@ -261,6 +261,22 @@ def test_close_leaves_nothing_and_may_be_said_twice(home: Path) -> None:
         assert (one.pid, threading.active_count()) == (0, threads)
 
 
+def test_a_long_question_and_a_long_answer_go_in_pieces(home: Path) -> None:
+    """Many times what a pipe holds, there and back, and the caller has the thread all the time."""
+    with bridge(command=fake()) as one:
+        one.ask("echo", timeout_s=PATIENCE_S)
+        word = "0123456789" * 600_000
+        asked, calls = one.call("echo", word=word), 0
+        end_s = time.monotonic() + PATIENCE_S
+        found: list[Any] = []
+        while not found and time.monotonic() < end_s:
+            found = [each for each in one.drain(budget_s=0.003) if isinstance(each, Answer)]
+            calls += 1
+        assert [each.id for each in found] == [asked]
+        assert found[0].result == {"word": word}
+        assert calls > 10, "it waited inside"
+
+
 def test_what_is_no_json_is_refused_at_once(home: Path) -> None:
     with bridge(command=fake()) as one:
         for value in (object(), float("nan"), b"bytes"):

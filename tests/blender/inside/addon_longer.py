@@ -49,6 +49,14 @@ def check_longer(folder: Path) -> None:
         take = compat.strips_of(made.sequence_editor)["plate take"]
         assert (compat.left_handle(take), compat.right_handle(take)) == (9, 21)
         assert len(take.elements) == 12
+        settings().take_index, settings().operation = 0, "auto"
+        press("revise_take")
+        settings().instruction = "greyer"
+        press("fix")
+        third = addon.finish(live)
+        said = json.loads((Path(third.folder) / "take.json").read_text())
+        assert said["revises"] == first and said["request"]["operation"] == "extend"
+        assert len(list(Path(third.folder).glob("*.exr"))) == 12
 
 
 def check_refusals(folder: Path) -> None:
