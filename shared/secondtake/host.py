@@ -319,8 +319,7 @@ class _Child:
             raise _lost(f"The bridge cannot be started ({why})", path=command[0]) from error
         assert self.process.stdin is not None and self.process.stdout is not None
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
-        _never_wait(self._stdin)
-        _never_wait(self._stdout)
+        _never_wait(self._stdin, self._stdout)
         self.began_s = self.heard_s = self.looked_s = time.monotonic()
         self._gone_s: float | None = None  # since when it says nothing more
         self._has_ended = self._is_read_out = self.is_greeted = False
@@ -408,12 +407,13 @@ def _open_log(path: Path) -> IO[bytes]:
     return open(os.devnull, "wb")  # noqa: PTH123 — no Path on Windows
 
 
-def _never_wait(pipe: IO[bytes]) -> None:
+def _never_wait(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     """Have reading and writing return at once. Raises OSError. What is Windows' own here was not run yet."""
     if sys.platform != "win32":
-        os.set_blocking(pipe.fileno(), False)
-    else:
-        handle, no_wait = ctypes.c_void_p(msvcrt.get_osfhandle(pipe.fileno())), ctypes.c_ulong(1)
+        os.set_blocking(stdin.fileno(), False)
+        os.set_blocking(stdout.fileno(), False)
+    else:  # stdout is looked into before it is read
+        handle, no_wait = ctypes.c_void_p(msvcrt.get_osfhandle(stdin.fileno())), ctypes.c_ulong(1)
         if not ctypes.windll.kernel32.SetNamedPipeHandleState(handle, ctypes.byref(no_wait), None, None):
             raise ctypes.WinError()
 
