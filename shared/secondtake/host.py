@@ -205,7 +205,8 @@ class Bridge:
         if len(self._inbox) >= _MOST_UNREAD:
             return  # the caller does not look at what came, so nothing more is read and the child waits
         for line in child.read():
-            self._hear(child, line)
+            with suppress(ValueError, TypeError, LookupError, AttributeError):  # it ends no host's timer
+                self._hear(child, json.loads(line))
         if (ended := child.look()) is not None:
             self._lose(child.problem or ended)
 
@@ -242,12 +243,7 @@ class Bridge:
         self._state, self._why = state, why
         self._inbox.append(Event("state", {"state": state.value, "why": why}))
 
-    def _hear(self, child: _Child, line: bytes | bytearray) -> None:
-        said: Any = None
-        with suppress(ValueError):
-            said = json.loads(line)
-        if not isinstance(said, dict):
-            return
+    def _hear(self, child: _Child, said: Json) -> None:
         error = _problem(said.get("error"))
         if "event" in said:
             self._hear_event(child, said)
@@ -314,12 +310,15 @@ class _Child:
                     command, stdin=pipe, stdout=pipe, stderr=log, bufsize=0, cwd=cwd, env=_environment(home),
                     creationflags=flags,
                 )  # fmt: skip
+            assert self.process.stdin is not None and self.process.stdout is not None
+            self._stdin, self._stdout = self.process.stdin, self.process.stdout
+            _never_wait(self._stdin, self._stdout)
         except (OSError, ValueError) as error:
+            if process := getattr(self, "process", None):  # it runs, and nobody could talk with it
+                with process:
+                    self.kill()
             why = getattr(error, "strerror", None) or error
             raise _lost(f"The bridge cannot be started ({why})", path=command[0]) from error
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self._stdin, self._stdout = self.process.stdin, self.process.stdout
-        _never_wait(self._stdin, self._stdout)
         self.began_s = self.heard_s = self.looked_s = time.monotonic()
         self._gone_s: float | None = None  # since when it says nothing more
         self._has_ended = self._is_read_out = self.is_greeted = False

@@ -63,6 +63,7 @@ def test_why_not() -> None:
     assert why_not_longer(0, 1, engine="vace", engines=(able, built_in)) == ""
     assert why_not_longer(1, 0, engine="", engines=(built_in, able)) == "'temporal' cannot extend. Use 'vace'"
     assert why_not_longer(1, 0, engine="", engines=(built_in,)) == "'temporal' cannot extend. No installed engine can"
+    assert why_not_longer(1, 0, engine="x", engines=(able,)) == "There is no engine 'x'. Choose one from the list"
     assert why_not_longer(1, 0, engine="ltx2", engines=(gone,)) == "'ltx2' cannot run: its files are gone"
 
 

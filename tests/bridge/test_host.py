@@ -44,6 +44,10 @@ for line in sys.stdin:
             say({"event": "job", "job": {"job": str(number), "state": "running"}, "landed": []})
     elif method == "echo":
         say({"id": asked["id"], "result": params})
+    elif method == "babble":
+        for line in ("no json", "[]", "7", "{}", '{"id": [1]}', '{"event": "job"}', '{"event": "job", "job": 3}'):
+            sys.stdout.write(line + "\\n")
+        say({"id": asked["id"], "result": {}})
     elif method == "hang":
         time.sleep(600)
 """
@@ -275,6 +279,27 @@ def test_a_long_question_and_a_long_answer_go_in_pieces(home: Path) -> None:
         assert [each.id for each in found] == [asked]
         assert found[0].result == {"word": word}
         assert calls > 10, "it waited inside"
+
+
+def test_what_is_no_message_ends_no_hosts_timer(home: Path) -> None:
+    with bridge(command=fake()) as one:
+        assert one.ask("babble", timeout_s=PATIENCE_S) == {}
+        assert one.ask("echo", timeout_s=PATIENCE_S, word="on") == {"word": "on"}
+
+
+def test_a_child_nobody_can_talk_with_is_ended(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def refuse(stdin: Any, stdout: Any) -> None:  # noqa: ANN401
+        started.append(stdin)
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(host_module, "_never_wait", refuse)
+    with bridge(command=fake()) as one:
+        refused = answer(one, one.call("echo"))
+        assert refused.error is not None
+        assert "cannot be started (Invalid argument)" in refused.error.message
+        assert started and (one.pid, one.state) == (0, State.WAITING)
 
 
 def test_what_is_no_json_is_refused_at_once(home: Path) -> None:

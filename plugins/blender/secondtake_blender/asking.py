@@ -11,6 +11,7 @@ import bpy
 
 from . import mattes, ours, plates, records
 from .compat import Rna
+from .engine import found_engine
 from .host import new_job
 from .live import LiveJob
 from .longer import VERB, longer, require_whole, why_not_longer
@@ -25,7 +26,7 @@ from .plate import PlateChoice
 from .plates import Plate
 from .preferences import preferences
 from .previz import choose_previz
-from .previz_way import Follow, PrevizWish, Way, followed, found_engine, use_of
+from .previz_way import Follow, PrevizWish, Way, followed, use_of
 from .previz_way import why_not as previz_why_not
 from .refusal import Refusal
 from .settings import settings_of

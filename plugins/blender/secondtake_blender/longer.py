@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from .engine import BUILT_IN, Engine
+from .engine import Engine, found_engine, use_of_these, why_it_cannot_run
 from .frames import Pair
 from .plate import PlateChoice
-from .previz_way import found_engine
 from .refusal import Refusal
 
 __all__ = ["VERB", "longer", "require_whole", "why_not_longer"]
@@ -59,11 +58,8 @@ def why_not_longer(before: int, after: int, *, engine: str, engines: Sequence[En
     """Why no frames can be made, in one line with what to do; "" if they can, as far as is known here."""
     if not before and not after:
         return "Say how many frames to make before or after it"
-    if not engines:
-        return "Press Connect to see which engines can"
     chosen = found_engine(engine, engines)
-    if chosen is not None and VERB in chosen.operations:
-        return "" if chosen.is_available else f"'{chosen.name}' cannot run: {chosen.why_not}"
-    able = [f"'{other.name}'" for other in engines if other.is_available and VERB in other.operations]
-    remedy = f"Use {' or '.join(able)}" if able else "No installed engine can"
-    return f"'{engine or BUILT_IN}' cannot extend. {remedy}"
+    why = why_it_cannot_run(engine, engines)
+    if why or chosen is None or VERB in chosen.operations:
+        return why
+    return f"'{chosen.name}' cannot extend. {use_of_these(other for other in engines if VERB in other.operations)}"

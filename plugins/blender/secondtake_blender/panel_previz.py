@@ -9,6 +9,7 @@ import bpy
 from . import previz_way
 from .asking import previz_wish, why_no_previz
 from .compat import Rna
+from .engine import found_engine
 from .panel_rows import wrapped
 from .paths import render_size
 from .previz_way import Way
@@ -24,7 +25,7 @@ def draw_previz(layout: Rna, scene: bpy.types.Scene, settings: Rna, width: int) 
     if body is None:
         return
     wish = previz_wish(settings)
-    engine = previz_way.found_engine(wish.engine, live.engines)
+    engine = found_engine(wish.engine, live.engines)
     row = body.row(align=True)
     row.use_property_split = False
     for way in Way:

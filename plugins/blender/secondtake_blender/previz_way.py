@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from .engine import BUILT_IN, Engine
+from .engine import BUILT_IN, Engine, found_engine, use_of_these, why_it_cannot_run
 
 __all__ = [
     "Follow",
@@ -14,7 +14,6 @@ __all__ = [
     "PrevizWish",
     "Way",
     "followed",
-    "found_engine",
     "said",
     "use_of",
     "why_not",
@@ -67,31 +66,22 @@ class PrevizUse:
     has_depth: bool = False
 
 
-def found_engine(name: str, engines: Sequence[Engine]) -> Engine | None:
-    """The engine that is meant, if it is known."""
-    return next((engine for engine in engines if engine.name == (name or BUILT_IN)), None)
-
-
 def why_not(wish: PrevizWish, engines: Sequence[Engine]) -> str:
     """Why it cannot be made, in one line with what to do; "" if it can, as far as is known here."""
     if wish.way is Way.CARRY and not wish.painted:
         return f"Paint a frame first (References){_other_ways(engines)}"
     if wish.way is Way.GENERATE and wish.follow in (Follow.SCRIBBLE, Follow.GREY):
         return "Without a picture only its depth can be followed. Set Follow to Depth"
-    if not engines:
-        is_known = wish.way is Way.CARRY and wish.engine in ("", BUILT_IN)
-        return "" if is_known else "Press Connect to see which engines can"
+    if not engines and wish.way is Way.CARRY and wish.engine in ("", BUILT_IN):
+        return ""  # it is there without asking
     engine = found_engine(wish.engine, engines)
-    if engine is None:
-        return f"There is no engine '{wish.engine or BUILT_IN}'. Choose one from the list"
-    if not engine.is_available:
-        return f"'{engine.name}' cannot run: {engine.why_not}"
+    why = why_it_cannot_run(wish.engine, engines)
+    if why or engine is None:
+        return why
     lacking = _lacking(wish, engine)
     if not lacking:
         return "" if _knows_what(wish, engine) else "Say what to make, in words or with a reference"
-    able = [f"'{other.name}'" for other in engines if other.is_available and not _lacking(wish, other)]
-    remedy = f"Use {' or '.join(able)}" if able else "No installed engine can"
-    return f"'{engine.name}' {lacking}. {remedy}"
+    return f"'{engine.name}' {lacking}. {use_of_these(other for other in engines if not _lacking(wish, other))}"
 
 
 def followed(wish: PrevizWish, engine: Engine | None) -> str:

@@ -129,7 +129,7 @@ def check_nothing_installed(folder: Path) -> None:
     with extension.enabled() as live:
         addon.shot(folder)
         refused(live, "Second Take was not found")
-        assert live.bridge is None and "secondtake bridge --install" in live.line.text if live.line else True
+        assert live.bridge is None and live.line is not None and "secondtake bridge --install" in live.line.text
         record = settings().takes.add()
         record.job, record.take, record.label = "ab" * 16, "t1", "the sign"
         import addon_panel
